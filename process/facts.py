@@ -1,0 +1,407 @@
+"""Every fact an onboarding may learn (DESIGN, section 3): one payload model a fact.
+
+Facts are named in the past tense because they state what happened. Adding a fact is adding
+a model here, its rule in ``rules`` and its effect in ``onboarding``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from process.contract import Person
+from process.fields import Count, Day, Flag, Instant, Line, Listed, Outside, Reference, Score, Text
+from process.vocabulary import Decision, DoeFamily, GridResult, Role, Severity
+
+
+class Fact(Outside):
+    """Base of all facts. ``fact_id`` makes a repeat count once."""
+
+    TITLE: ClassVar[str]
+    """What the fact states, in French, for the people who send it."""
+
+    fact_id: Line | None = None
+
+
+class Action(Outside):
+    """Something to be done: what, by whom, until when."""
+
+    what: Text
+    who: Line | None = None
+    due_on: Day | None = None
+
+
+class _Slot(Outside):
+    """A start and an end; the end comes after the start."""
+
+    starts_at: Instant
+    ends_at: Instant
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _Slot:
+        if self.ends_at <= self.starts_at:
+            raise ValueError("ends_at doit suivre starts_at")
+        return self
+
+
+class PlannedPhase(_Slot):
+    """A phase of the work plan, provisional until ``phase_planned`` makes it firm."""
+
+    id: Reference
+    title: Line
+    site: Reference
+    works: Listed[Line]
+
+
+class KickoffPlanned(Fact):
+    TITLE = "Le kick-off est planifié"
+
+    starts_at: Instant
+    place: Line
+    objectives: Listed[Line] = []
+    access: Text | None = None
+    to_bring: Listed[Line] = []
+
+
+class KickoffHeld(Fact):
+    TITLE = "Le kick-off s'est tenu ; il fixe le plan de travaux"
+
+    held_on: Day
+    attendees: Listed[Line]
+    phases: Listed[PlannedPhase] = Field(min_length=1)
+    decisions: Listed[Text] = []
+    actions: Listed[Action] = []
+
+    @field_validator("phases")
+    @classmethod
+    def _distinct(cls, phases: list[PlannedPhase]) -> list[PlannedPhase]:
+        ids = [phase.id for phase in phases]
+        if repeated := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
+            raise ValueError(f"identifiant de phase en double ({', '.join(repeated)})")
+        return phases
+
+
+class ScopeChange(Outside):
+    """A change of the contract's scope that the audit asks for."""
+
+    title: Line
+    reason: Text
+    phases: Listed[Reference]
+
+
+class AuditConcluded(Fact):
+    TITLE = "L'audit de l'existant est conclu"
+
+    concluded_on: Day
+    conclusions: Text
+    scope_change: ScopeChange | None = None
+    equipment_in_place: Text | None = None
+    network: Text | None = None
+    plans: Text | None = None
+    accesses: Text | None = None
+    risks: Listed[Text] = []
+    work_plan_effect: Text | None = None
+
+
+class ScopeChangeAnswered(Fact):
+    TITLE = "Le client a répondu à la proposition d'avenant"
+
+    accepted: Flag
+    answered_on: Day
+    by: Line
+
+
+class Waiver(Outside):
+    """The client's consent to a schedule given less than 72 hours ahead."""
+
+    by: Line
+    on: Day
+    reason: Text
+
+
+class PhasePlanned(Fact, _Slot):
+    TITLE = "Une phase d'intervention est planifiée (ou déplacée)"
+
+    id: Reference
+    title: Line
+    site: Reference
+    works: Listed[Line]
+    waiver: Waiver | None = None
+    crew: Listed[Line] = []
+    access: Text | None = None
+    outages: Text | None = None
+    prerequisites: Listed[Text] = []
+
+
+class PhaseCancelled(Fact):
+    TITLE = "Une phase d'intervention est annulée"
+
+    id: Reference
+    reason: Text
+
+
+class PhaseCompleted(Fact):
+    TITLE = "Une phase d'intervention est terminée"
+
+    id: Reference
+    completed_at: Instant
+
+
+class ProgressReported(Fact):
+    TITLE = "Le point d'avancement de la semaine s'est tenu"
+
+    held_on: Day
+    done: Listed[Text]
+    next: Listed[Text]
+    decisions: Listed[Text] = []
+
+
+class DeviationDeclared(Fact):
+    TITLE = "Un écart au planning est déclaré"
+
+    phase: Reference
+    cause: Text
+    measures: Listed[Text] = Field(min_length=1)
+    new_starts_at: Instant | None = None
+    new_ends_at: Instant | None = None
+    effect: Text | None = None
+
+
+class TrainingPlanned(Fact):
+    TITLE = "La formation des utilisateurs est planifiée"
+
+    starts_at: Instant
+    site: Reference
+    trainer: Line
+    trainees: Listed[Line]
+    ends_at: Instant | None = None
+
+
+class TrainingHeld(Fact):
+    TITLE = "La formation des utilisateurs s'est tenue"
+
+    held_on: Day
+    trainees: Listed[Line]
+
+
+class Commissioned(Fact):
+    TITLE = "Le système est mis en service"
+
+    commissioned_on: Day
+    override_reason: Text | None = None
+
+
+class RecettePlanned(Fact):
+    TITLE = "La recette est planifiée"
+
+    starts_at: Instant
+    site: Reference | None = None
+
+
+class Present(Outside):
+    """Someone present at the recette; a delegate brings a mandate."""
+
+    name: Line
+    role: Role
+    mandate: Line | None = None
+
+
+class Reserve(Outside):
+    """A numbered defect noted at the recette."""
+
+    number: Count
+    title: Line
+    severity: Severity
+    due_on: Day | None = None
+    equipment: Reference | None = None
+    site: Reference | None = None
+
+
+class GridLine(Outside):
+    """The result of one point of the acceptance grid."""
+
+    point: Line
+    result: GridResult
+    remark: Text | None = None
+    reserve: Count | None = None
+
+
+class RecetteSignedOff(Fact):
+    TITLE = "Le procès-verbal de recette est signé"
+
+    effective_on: Day
+    sites: Listed[Reference] = []
+    decision: Decision
+    present: Listed[Present] = Field(min_length=1)
+    reserves: Listed[Reserve]
+    grid: Listed[GridLine] = []
+    pv_uri: Line | None = None
+    place: Line | None = None
+    client_remarks: Text | None = None
+    mileo_remarks: Text | None = None
+
+
+class ReserveAdded(Fact, Reserve):
+    TITLE = "Une nouvelle réserve est apparue"
+
+    found_on: Day
+
+
+class ReserveFixed(Fact):
+    TITLE = "Mileo déclare une réserve corrigée"
+
+    number: Count
+    fixed_on: Day
+    evidence: Text
+
+
+class ReserveLifted(Fact):
+    TITLE = "Le client constate la levée d'une réserve"
+
+    number: Count
+    lifted_on: Day
+    by: Line
+
+
+class ReserveLiftingRefused(Fact):
+    TITLE = "Le client refuse la levée d'une réserve"
+
+    number: Count
+    refused_on: Day
+    by: Line
+    reason: Text
+
+
+class DoePieceFiled(Fact):
+    TITLE = "Une pièce du DOE est versée"
+
+    family: DoeFamily
+    name: Line
+    uri: Line | None = None
+    not_applicable_reason: Text | None = None
+    equipment: Listed[Reference] = []
+
+    @model_validator(mode="after")
+    def _one_of(self) -> DoePieceFiled:
+        if (self.uri is None) == (self.not_applicable_reason is None):
+            raise ValueError("donner uri, ou bien not_applicable_reason")
+        return self
+
+
+class DoeReleased(Fact):
+    TITLE = "Le chef de projet autorise l'envoi du DOE"
+
+    released_on: Day
+    by: Line
+
+
+class DoeReceived(Fact):
+    TITLE = "Le client accuse réception du DOE"
+
+    received_on: Day
+    by: Line
+
+
+class MaintenanceDateSet(Fact):
+    TITLE = "La date d'effet de la maintenance est fixée"
+
+    effective_on: Day
+    despite_open_reserves: Flag = False
+    by: Line | None = None
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _decided(self) -> MaintenanceDateSet:
+        if self.despite_open_reserves and not (self.by and self.reason):
+            raise ValueError("despite_open_reserves demande by et reason")
+        return self
+
+
+class MaintenancePresented(Fact):
+    TITLE = "Le service de maintenance a été présenté par téléphone"
+
+    held_on: Day
+    attendees: Listed[Line] = []
+    remarks: Text | None = None
+
+
+class InterviewHeld(Fact):
+    TITLE = "L'entretien à 30 jours s'est tenu (ou n'a pu se tenir)"
+
+    held_on: Day | None = None
+    score: Score | None = None
+    masters_system: Flag | None = None
+    masters_incident_procedure: Flag | None = None
+    strengths: Listed[Text] = []
+    improvements: Listed[Text] = []
+    actions: Listed[Action] = []
+    scores_by_step: dict[Line, Score] = {}
+    tried_on: Day | None = None
+    not_held_reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _held_or_tried(self) -> InterviewHeld:
+        held = {"held_on", "score", "masters_system", "masters_incident_procedure"}
+        tried = {"tried_on", "not_held_reason"}
+        given = {name for name in held | tried if getattr(self, name) is not None}
+        if given not in (held, tried):
+            raise ValueError(
+                "donner held_on, score, masters_system et masters_incident_procedure, "
+                "ou bien tried_on et not_held_reason"
+            )
+        return self
+
+
+class ContactReplaced(Fact):
+    TITLE = "Un interlocuteur est remplacé"
+
+    role: Role
+    person: Person
+
+
+class OpenPointSettled(Fact):
+    TITLE = "Un point ouvert est réglé"
+
+    id: Line
+    action: Literal["retry", "abandon", "done_otherwise"]
+    by: Line
+    reason: Text
+
+
+def _name(model: type[Fact]) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in model.__name__).lstrip("_")
+
+
+FACTS: Final[dict[str, type[Fact]]] = {
+    _name(model): model
+    for model in (
+        KickoffPlanned,
+        KickoffHeld,
+        AuditConcluded,
+        ScopeChangeAnswered,
+        PhasePlanned,
+        PhaseCancelled,
+        PhaseCompleted,
+        ProgressReported,
+        DeviationDeclared,
+        TrainingPlanned,
+        TrainingHeld,
+        Commissioned,
+        RecettePlanned,
+        RecetteSignedOff,
+        ReserveAdded,
+        ReserveFixed,
+        ReserveLifted,
+        ReserveLiftingRefused,
+        DoePieceFiled,
+        DoeReleased,
+        DoeReceived,
+        MaintenanceDateSet,
+        MaintenancePresented,
+        InterviewHeld,
+        ContactReplaced,
+        OpenPointSettled,
+    )
+}
+"""The facts that an onboarding understands, by the name of their signal and update."""

@@ -1,0 +1,621 @@
+"""One onboarding: its contract, and what the facts taken so far make of it.
+
+Nothing here is stored: ``Onboarding`` is folded from the contract and the record, fact after
+fact. What is *allowed* is in ``rules``, what is *owed* in ``obligations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Literal, TypeVar
+
+from process import facts as f
+from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_week, paris_day
+from process.contract import Contract, Person, Site
+from process.facts import FACTS, Fact
+from process.orders import Recipient
+from process.policy import Policy
+from process.record import Record, TakenFact
+from process.vocabulary import Party
+
+PhaseState = Literal["provisional", "firm", "open", "completed", "cancelled"]
+ReserveState = Literal["open", "fixed", "lifted", "contested", "withdrawn"]
+
+MILEO_ROLES: Final = (
+    "project_manager",
+    "technical_referent",
+    "sales",
+    "account_manager",
+    "head_of_projects",
+)
+
+
+@dataclass
+class Slot:
+    """When and where a phase is planned, and since when we know it."""
+
+    starts_at: datetime
+    ends_at: datetime
+    site: str
+    known_at: datetime
+    plan: f.PhasePlanned | None = None
+    """The fact that made it firm; none for the work plan's provisional slot."""
+
+    def same_start(self, other: Slot) -> bool:
+        """Whether a notice given for one is a notice for the other (PROCESS 3.3)."""
+        return (self.starts_at, self.site) == (other.starts_at, other.site)
+
+
+@dataclass
+class Phase:
+    """A phase of the work plan, with every slot it has been given."""
+
+    id: str
+    title: str
+    works: list[str]
+    slots: list[Slot]
+    """The work plan's first (when it has one), then every firm one."""
+    declarations: list[tuple[f.DeviationDeclared, datetime]] = field(default_factory=list)
+    completed_at: datetime | None = None
+    completion_known_at: datetime | None = None
+    cancelled: f.PhaseCancelled | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """The slot in force."""
+        return self.slots[-1]
+
+    @property
+    def firm_slots(self) -> list[Slot]:
+        return [slot for slot in self.slots if slot.plan]
+
+    @property
+    def ended(self) -> bool:
+        """Completed or cancelled."""
+        return self.completed_at is not None or self.cancelled is not None
+
+    def state(self, now: datetime) -> PhaseState:
+        """Where the phase stands at that instant."""
+        if self.cancelled:
+            return "cancelled"
+        if self.completed_at:
+            return "completed"
+        if not self.slot.plan:
+            return "provisional"
+        return "open" if now >= self.slot.starts_at else "firm"
+
+
+@dataclass
+class Training:
+    """A training session: its successive plans, and how it went."""
+
+    plans: list[f.TrainingPlanned]
+    planned_at: datetime
+    held: f.TrainingHeld | None = None
+
+
+@dataclass
+class Recette:
+    """A recette: its successive plans, and its minutes."""
+
+    plans: list[f.RecettePlanned]
+    planned_at: datetime
+    minutes: f.RecetteSignedOff | None = None
+
+
+@dataclass
+class ReserveStory:
+    """A réserve and everything that happened to it; its log never changes."""
+
+    reserve: f.Reserve
+    due_on: date
+    noted_on: date
+    state: ReserveState = "open"
+    fixed: f.ReserveFixed | None = None
+    fixed_at: datetime | None = None
+    lifted_on: date | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Lifted or withdrawn."""
+        return self.state in ("lifted", "withdrawn")
+
+    def log(self, on: date, what: str, by: str | None = None, reason: str | None = None) -> None:
+        entry = {"on": on.isoformat(), "what": what, "by": by, "reason": reason}
+        self.history.append({name: value for name, value in entry.items() if value is not None})
+
+
+class Onboarding:
+    """The state of one onboarding at its last fact.
+
+    Args:
+        contract: the signed contract.
+        calendar: the worked days recorded for this run.
+        policy: the settings recorded for this run.
+        record: what the run remembers; folded anew when the object is made.
+    """
+
+    def __init__(
+        self, contract: Contract, calendar: WorkCalendar, policy: Policy, record: Record
+    ) -> None:
+        self.contract = contract
+        self.calendar = calendar
+        self.policy = policy
+        self.record = record
+        self.signed_on = paris_day(contract.signed_at)
+        self.persons: dict[str, Person] = {}
+        self.kickoff_plans: list[f.KickoffPlanned] = []
+        self.kickoff: f.KickoffHeld | None = None
+        self.audit: f.AuditConcluded | None = None
+        self.scope_answer: f.ScopeChangeAnswered | None = None
+        self.phases: dict[str, Phase] = {}
+        self.reports: dict[str, f.ProgressReported] = {}
+        self.trainings: list[Training] = []
+        self.commissioned: f.Commissioned | None = None
+        self.recettes: list[Recette] = []
+        self.reserves: dict[int, ReserveStory] = {}
+        self.accepted_sites: dict[str, date] = {}
+        self.pieces: list[f.DoePieceFiled] = []
+        self.doe_released: f.DoeReleased | None = None
+        self.doe_received: f.DoeReceived | None = None
+        self.maintenance_dates: list[f.MaintenanceDateSet] = []
+        self.presented: f.MaintenancePresented | None = None
+        self.interviews: list[f.InterviewHeld] = []
+        self.settled: list[f.OpenPointSettled] = []
+        for role in ("project_manager", "technical_referent", "sales", "account_manager"):
+            self._name(role, getattr(contract.team, role))
+        for role in ("decision_maker", "technical_lead", "primary_user", "technical_contact"):
+            self._name(role, getattr(contract.client, role))
+        for taken in record.facts:
+            self._fold(FACTS[taken.fact].model_validate(taken.payload), taken.received_at)
+
+    def take(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> None:
+        """Record an accepted fact and let it change what is known."""
+        self.record.facts.append(TakenFact(fact=name, payload=payload, received_at=now))
+        self._fold(fact, now)
+
+    def _name(self, role: str, person: Person | None) -> None:
+        if person is not None:
+            self.persons[role] = person
+
+    def _fold(self, fact: Fact, received_at: datetime) -> None:
+        fold = _FOLDS.get(type(fact))
+        if fold is not None:
+            fold(self, fact, received_at)
+
+    # People
+
+    def person(self, role: Party) -> Recipient | None:
+        """Who holds that role now, after the fallbacks of PROCESS section 1."""
+        for candidate in (role, *_FALLBACKS.get(role, ())):
+            if candidate == "head_of_projects":
+                return Recipient(role="head_of_projects")
+            if person := self.persons.get(candidate):
+                return _recipient(role, person)
+        return None
+
+    def site_contact(self, code: str) -> Recipient | None:
+        """The contact of a site, else the technical lead."""
+        site = self.contract.site(code)
+        if site is not None and site.contact is not None:
+            return _recipient("site_contact", site.contact)
+        return self.person("technical_lead")
+
+    def people(self, roles: Iterable[Party]) -> list[Recipient]:
+        """The holders of these roles, one entry a mailbox, in that order."""
+        return one_a_mailbox(self.person(role) for role in roles)
+
+    def site(self, code: str) -> Site:
+        """A site that the contract has (facts that name another one were refused)."""
+        site = self.contract.site(code)
+        if site is None:
+            raise KeyError(code)
+        return site
+
+    def local(self, instant: datetime, site: str | None = None) -> datetime:
+        """An instant on the clock of a site, of Paris without one."""
+        return instant.astimezone(self.site(site).clock if site else PARIS)
+
+    # Calendars
+
+    @property
+    def every_calendar(self) -> tuple[str, ...]:
+        """Mileo and every site: the days that count for O15 (PROCESS 3.5)."""
+        return tuple(dict.fromkeys((MILEO, *(site.zone for site in self.contract.sites))))
+
+    def reminder_at(self, day: date) -> datetime:
+        """The hour of reminders on that day, or on the next worked one."""
+        return at(self.calendar.worked_from(day), self.policy.reminder_hour)
+
+    def next_reminder(self, after: datetime) -> datetime:
+        """The first hour of reminders strictly after that instant."""
+        slot = self.reminder_at(paris_day(after))
+        if slot <= after:
+            slot = self.reminder_at(paris_day(slot) + timedelta(days=1))
+        return slot
+
+    # Step 1
+
+    @property
+    def kickoff_plan(self) -> f.KickoffPlanned | None:
+        return self.kickoff_plans[-1] if self.kickoff_plans else None
+
+    @property
+    def phases_awaiting_scope(self) -> list[str]:
+        """The phases that wait for the client's answer to a scope change (O4)."""
+        if self.audit and self.audit.scope_change and not self.scope_answer:
+            return list(self.audit.scope_change.phases)
+        return []
+
+    # Step 2
+
+    @property
+    def deployment_starts_at(self) -> datetime | None:
+        """The start of the first phase that was made firm or completed."""
+        starts = [
+            phase.slot.starts_at
+            for phase in self.phases.values()
+            if not phase.cancelled and (phase.slot.plan or phase.completed_at)
+        ]
+        return min(starts, default=None)
+
+    @property
+    def deployment_over_at(self) -> datetime | None:
+        """The last completion, once every phase is completed or cancelled."""
+        if not self.phases or not all(phase.ended for phase in self.phases.values()):
+            return None
+        return max((p.completed_at for p in self.phases.values() if p.completed_at), default=None)
+
+    def notice_accepted_at(self, phase: Phase) -> datetime | None:
+        """When the technical lead's mail server accepted a schedule with the start in force."""
+        accepted = None
+        for version, slot in enumerate(phase.firm_slots, start=1):
+            if slot.same_start(phase.slot) and accepted is None:
+                accepted = self.accepted_at(f"intervention_schedule:{phase.id}:{version}")
+        return accepted
+
+    def notice_hours(self, phase: Phase) -> float | None:
+        """The elapsed hours of notice really given."""
+        accepted = self.notice_accepted_at(phase)
+        return elapsed_hours(accepted, phase.slot.starts_at) if accepted else None
+
+    # Steps 3 and 4
+
+    @property
+    def recettes_to_hold(self) -> list[Recette]:
+        return [recette for recette in self.recettes if not recette.minutes]
+
+    def sites_of(self, code: str | None) -> list[str]:
+        """One site, or all of them when none is named."""
+        return [code] if code else [site.code for site in self.contract.sites]
+
+    @property
+    def open_reserves(self) -> list[ReserveStory]:
+        return [story for story in self.reserves.values() if not story.is_over]
+
+    @property
+    def fully_accepted_on(self) -> date | None:
+        """The effective date of the recette without réserve, or of the levée of the last
+        réserve, once every site is accepted: the start of the DOE's clock (O13)."""
+        if len(self.accepted_sites) < len(self.contract.sites) or self.open_reserves:
+            return None
+        lifted = [story.lifted_on for story in self.reserves.values() if story.lifted_on]
+        return max([*self.accepted_sites.values(), *lifted])
+
+    def reserve_due_on(self, reserve: f.Reserve, noted_on: date) -> date:
+        """The agreed date, else by severity (PROCESS section 4)."""
+        if reserve.due_on:
+            return reserve.due_on
+        if reserve.severity == "minor":
+            return self.calendar.add_calendar_days(noted_on, self.policy.reserve_minor_days)
+        jo = {"blocking": self.policy.reserve_blocking_jo, "major": self.policy.reserve_major_jo}
+        return self.calendar.add(noted_on, jo[reserve.severity])
+
+    # Step 5
+
+    @property
+    def doe_missing(self) -> list[str]:
+        """What the DOE still lacks: a family, or ``datasheets:TAG`` for an item of equipment."""
+        filed = {piece.family for piece in self.pieces}
+        missing = [family for family in _DOE_FAMILIES if family not in filed]
+        covered = {
+            tag for piece in self.pieces if piece.family == "datasheets" for tag in piece.equipment
+        }
+        if "datasheets" not in missing:
+            tags = [item.tag for item in self.contract.equipment]
+            missing += [f"datasheets:{tag}" for tag in tags if tag not in covered]
+        return missing
+
+    @property
+    def doe_may_leave(self) -> bool:
+        released = self.doe_released is not None or self.policy.doe_release_automatic
+        return released and not self.doe_missing
+
+    # Effects
+
+    def accepted_at(self, key: str) -> datetime | None:
+        """When the sending of that key reached its first recipient: what counts is the instant
+        the mail server accepted it. Done otherwise, it counts from the day a person said so."""
+        sending = self.record.sendings.get(key)
+        if sending is None:
+            return None
+        if sending.mails and sending.mails[0].accepted_at:
+            return sending.mails[0].accepted_at
+        return sending.settled_at
+
+    def first_accepted(self, prefix: str) -> datetime | None:
+        """The earliest acceptance among the sendings whose key begins so."""
+        accepted = [self.accepted_at(k) for k in self.record.sendings if k.startswith(prefix)]
+        return min((instant for instant in accepted if instant), default=None)
+
+    # Step 7
+
+    @property
+    def interview_base(self) -> date | None:
+        """The day the thirty days count from (PROCESS 3.8)."""
+        if self.contract.maintenance:
+            activated = self.record.activated_at
+            return paris_day(activated) if activated else None
+        return self.fully_accepted_on
+
+    @property
+    def interview(self) -> f.InterviewHeld | None:
+        """The interview that counts: held, and not earlier than the settings allow."""
+        base = self.interview_base
+        if base is None:
+            return None
+        earliest = base + timedelta(days=self.policy.interview_from_days)
+        held = (i for i in self.interviews if i.held_on and i.held_on >= earliest)
+        return next(held, None)
+
+    @property
+    def interview_closed(self) -> f.InterviewHeld | None:
+        """The last of the tries after which the interview is closed as not held."""
+        tries = [i for i in self.interviews if i.tried_on]
+        if self.interview or len(tries) < self.policy.interview_tries:
+            return None
+        return tries[self.policy.interview_tries - 1]
+
+    @property
+    def verdict(self) -> str | None:
+        """The verdict of the interview, computed (PROCESS section 4)."""
+        if self.interview_closed:
+            return "not_held"
+        held = self.interview
+        if held is None or held.score is None:
+            return None
+        mastered = (held.masters_system, held.masters_incident_procedure)
+        if held.score < self.policy.verdict_redo_score or not any(mastered):
+            return "to_be_redone"
+        if held.score >= self.policy.verdict_success_score and all(mastered) and not held.actions:
+            return "succeeded"
+        return "succeeded_with_actions"
+
+
+_DOE_FAMILIES: Final = (
+    "plans",
+    "wiring",
+    "configurations",
+    "datasheets",
+    "certificates",
+    "warranties",
+)
+
+_FALLBACKS: Final[dict[str, tuple[Party, ...]]] = {
+    "technical_contact": ("technical_lead",),
+    "primary_user": ("technical_lead",),
+    "account_manager": ("sales", "head_of_projects"),
+    "project_manager": ("head_of_projects",),
+    "head_of_projects": (),
+}
+"""PROCESS section 1: who stands in for a missing person."""
+
+
+def _recipient(role: Party, person: Person) -> Recipient:
+    return Recipient(
+        role=role, name=person.name, email=person.email, job=person.job, phone=person.phone
+    )
+
+
+def one_a_mailbox(people: Iterable[Recipient | None]) -> list[Recipient]:
+    """The same people without repetition: one person may hold several roles."""
+    distinct: dict[str, Recipient] = {}
+    for person in people:
+        if person is not None:
+            distinct.setdefault((person.email or person.role).lower(), person)
+    return list(distinct.values())
+
+
+# How each fact changes what is known
+
+_Folding = Callable[[Onboarding, Any, datetime], None]
+_FOLDS: dict[type[Fact], _Folding] = {}
+_F = TypeVar("_F", bound=Fact)
+
+
+def _folds(model: type[_F]) -> Callable[[Callable[[Onboarding, _F, datetime], None]], None]:
+    def register(fold: Callable[[Onboarding, _F, datetime], None]) -> None:
+        _FOLDS[model] = fold
+
+    return register
+
+
+@_folds(f.ContactReplaced)
+def _(o: Onboarding, fact: f.ContactReplaced, _at: datetime) -> None:
+    o.persons[fact.role] = fact.person
+
+
+@_folds(f.KickoffPlanned)
+def _(o: Onboarding, fact: f.KickoffPlanned, _at: datetime) -> None:
+    o.kickoff_plans.append(fact)
+
+
+@_folds(f.KickoffHeld)
+def _(o: Onboarding, fact: f.KickoffHeld, received_at: datetime) -> None:
+    o.kickoff = fact
+    for phase in fact.phases:
+        slot = Slot(phase.starts_at, phase.ends_at, phase.site, received_at)
+        o.phases[phase.id] = Phase(phase.id, phase.title, phase.works, [slot])
+
+
+@_folds(f.AuditConcluded)
+def _(o: Onboarding, fact: f.AuditConcluded, _at: datetime) -> None:
+    o.audit = fact
+
+
+@_folds(f.ScopeChangeAnswered)
+def _(o: Onboarding, fact: f.ScopeChangeAnswered, _at: datetime) -> None:
+    o.scope_answer = fact
+
+
+@_folds(f.PhasePlanned)
+def _(o: Onboarding, fact: f.PhasePlanned, received_at: datetime) -> None:
+    slot = Slot(fact.starts_at, fact.ends_at, fact.site, received_at, fact)
+    phase = o.phases.setdefault(fact.id, Phase(fact.id, fact.title, fact.works, []))
+    phase.title, phase.works = fact.title, fact.works
+    phase.slots.append(slot)
+
+
+@_folds(f.PhaseCancelled)
+def _(o: Onboarding, fact: f.PhaseCancelled, _at: datetime) -> None:
+    o.phases[fact.id].cancelled = fact
+
+
+@_folds(f.PhaseCompleted)
+def _(o: Onboarding, fact: f.PhaseCompleted, received_at: datetime) -> None:
+    phase = o.phases[fact.id]
+    phase.completed_at, phase.completion_known_at = fact.completed_at, received_at
+
+
+@_folds(f.ProgressReported)
+def _(o: Onboarding, fact: f.ProgressReported, _at: datetime) -> None:
+    o.reports[iso_week(fact.held_on)] = fact
+
+
+@_folds(f.DeviationDeclared)
+def _(o: Onboarding, fact: f.DeviationDeclared, received_at: datetime) -> None:
+    o.phases[fact.phase].declarations.append((fact, received_at))
+
+
+@_folds(f.TrainingPlanned)
+def _(o: Onboarding, fact: f.TrainingPlanned, received_at: datetime) -> None:
+    if o.trainings and not o.trainings[-1].held:
+        o.trainings[-1].plans.append(fact)
+    else:
+        o.trainings.append(Training([fact], received_at))
+
+
+@_folds(f.TrainingHeld)
+def _(o: Onboarding, fact: f.TrainingHeld, _at: datetime) -> None:
+    o.trainings[-1].held = fact
+
+
+@_folds(f.Commissioned)
+def _(o: Onboarding, fact: f.Commissioned, _at: datetime) -> None:
+    o.commissioned = fact
+
+
+@_folds(f.RecettePlanned)
+def _(o: Onboarding, fact: f.RecettePlanned, received_at: datetime) -> None:
+    for recette in o.recettes_to_hold:
+        if recette.plans[-1].site == fact.site:
+            recette.plans.append(fact)
+            return
+    o.recettes.append(Recette([fact], received_at))
+
+
+@_folds(f.RecetteSignedOff)
+def _(o: Onboarding, fact: f.RecetteSignedOff, _at: datetime) -> None:
+    for recette in recettes_signed_off(o, fact):
+        recette.minutes = fact
+    if fact.decision not in ("accepted", "accepted_with_reserves"):
+        return
+    for site in fact.sites or o.sites_of(None):
+        o.accepted_sites[site] = fact.effective_on
+    for reserve in fact.reserves:
+        _note(o, reserve, fact.effective_on, "Réserve émise à la recette")
+
+
+@_folds(f.ReserveAdded)
+def _(o: Onboarding, fact: f.ReserveAdded, _at: datetime) -> None:
+    _note(o, fact, fact.found_on, "Réserve ajoutée")
+
+
+def _note(o: Onboarding, reserve: f.Reserve, noted_on: date, what: str) -> None:
+    story = ReserveStory(reserve, o.reserve_due_on(reserve, noted_on), noted_on)
+    story.log(noted_on, what)
+    o.reserves[reserve.number] = story
+
+
+@_folds(f.ReserveFixed)
+def _(o: Onboarding, fact: f.ReserveFixed, received_at: datetime) -> None:
+    story = o.reserves[fact.number]
+    story.fixed, story.fixed_at = fact, received_at
+    if not story.is_over:
+        story.state = "fixed"
+    story.log(fact.fixed_on, "Déclarée corrigée par Mileo", reason=fact.evidence)
+
+
+@_folds(f.ReserveLifted)
+def _(o: Onboarding, fact: f.ReserveLifted, _at: datetime) -> None:
+    story = o.reserves[fact.number]
+    story.state, story.lifted_on = "lifted", fact.lifted_on
+    story.log(fact.lifted_on, "Levée constatée par le client", fact.by)
+
+
+@_folds(f.ReserveLiftingRefused)
+def _(o: Onboarding, fact: f.ReserveLiftingRefused, _at: datetime) -> None:
+    story = o.reserves[fact.number]
+    story.state = "open"
+    story.log(fact.refused_on, "Levée refusée par le client", fact.by, fact.reason)
+
+
+@_folds(f.DoePieceFiled)
+def _(o: Onboarding, fact: f.DoePieceFiled, _at: datetime) -> None:
+    o.pieces.append(fact)
+
+
+@_folds(f.DoeReleased)
+def _(o: Onboarding, fact: f.DoeReleased, _at: datetime) -> None:
+    o.doe_released = fact
+
+
+@_folds(f.DoeReceived)
+def _(o: Onboarding, fact: f.DoeReceived, _at: datetime) -> None:
+    o.doe_received = fact
+
+
+@_folds(f.MaintenanceDateSet)
+def _(o: Onboarding, fact: f.MaintenanceDateSet, _at: datetime) -> None:
+    o.maintenance_dates.append(fact)
+
+
+@_folds(f.MaintenancePresented)
+def _(o: Onboarding, fact: f.MaintenancePresented, _at: datetime) -> None:
+    o.presented = fact
+
+
+@_folds(f.OpenPointSettled)
+def _(o: Onboarding, fact: f.OpenPointSettled, _at: datetime) -> None:
+    o.settled.append(fact)
+
+
+@_folds(f.InterviewHeld)
+def _(o: Onboarding, fact: f.InterviewHeld, _at: datetime) -> None:
+    o.interviews.append(fact)
+
+
+def recettes_signed_off(o: Onboarding, minutes: f.RecetteSignedOff) -> list[Recette]:
+    """The planned recettes that these minutes conclude: those of the sites they name. One that
+    was planned for all sites goes on until every site has its minutes."""
+    named = minutes.sites or o.sites_of(None)
+    done = {*o.accepted_sites, *named}
+    concluded = []
+    for recette in o.recettes_to_hold:
+        site = recette.plans[-1].site
+        if (site in named) if site else all(code in done for code in o.sites_of(None)):
+            concluded.append(recette)
+    return concluded

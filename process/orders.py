@@ -1,0 +1,183 @@
+"""What the workflow asks of the activities, and what they answer.
+
+Orders carry references and the few facts a text needs; the contract itself stays in the
+register, so that it is not copied into every event of the history.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from process.vocabulary import Party
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Recipient(Order):
+    """Someone a mail or a document is addressed to. The head of projects has no name or
+    address here: they are a setting, read when the mail leaves."""
+
+    role: Party
+    name: str | None = None
+    email: str | None = None
+    job: str | None = None
+    phone: str | None = None
+
+
+class DocumentOrder(Order):
+    """Issue one version of one document.
+
+    ``reference`` is fixed (``TYPE-contract-n-vN``): the same order twice gives the same
+    document. ``data`` holds the facts of the document: ``*_on`` are ISO dates, ``*_at`` ISO
+    instants with the offset in which they are shown.
+    """
+
+    onboarding: str
+    kind: str
+    reference: str
+    version: int
+    dated_on: str
+    """ISO date of the document."""
+    issuer: Recipient | None
+    recipients: list[Recipient]
+    sites: list[str]
+    """Codes of the sites concerned."""
+    data: dict[str, Any]
+
+
+class IssuedDocument(Order):
+    """A document that exists, with the fingerprint of its bytes."""
+
+    kind: str
+    reference: str
+    version: int
+    sha256: str
+    size: int
+    """Bytes."""
+    issued_at: datetime
+
+
+class MailOrder(Order):
+    """Send one mail to each recipient, once. ``key`` is the business key of the sending."""
+
+    onboarding: str
+    kind: str
+    key: str
+    recipients: list[Recipient]
+    reply_to: Recipient | None
+    """The person in charge: signs the mail and receives the answers."""
+    data: dict[str, Any]
+    attachments: list[str]
+    """References of issued documents."""
+
+
+class SentMail(Order):
+    """What became of the message to one recipient."""
+
+    to: str
+    role: Party
+    message_id: str
+    accepted_at: datetime | None = None
+    refused: str | None = None
+    """The mail server's definitive refusal, in its own words."""
+
+
+class MailReport(Order):
+    """What became of a mail, recipient by recipient."""
+
+    kind: str
+    key: str
+    mails: list[SentMail]
+
+
+class WorkedDays(Order):
+    """Which days are worked, as data: Saturdays, Sundays and ``closed`` days are not, except
+    ``opened`` ones. One entry for Mileo (``mileo``) and one for each zone of the sites.
+    Days are ISO dates. The years ``first_year`` to ``last_year`` are covered."""
+
+    first_year: int
+    last_year: int
+    closed: dict[str, list[str]]
+    opened: dict[str, list[str]] = {}
+
+    def and_later(self, more: WorkedDays) -> WorkedDays:
+        """These days and those of later years; what was recorded stays as it was."""
+
+        def joined(
+            ours: dict[str, list[str]], theirs: dict[str, list[str]]
+        ) -> dict[str, list[str]]:
+            names = [*ours, *(name for name in theirs if name not in ours)]
+            return {
+                name: [
+                    *ours.get(name, []),
+                    *(day for day in theirs.get(name, []) if int(day[:4]) > self.last_year),
+                ]
+                for name in names
+            }
+
+        return WorkedDays(
+            first_year=self.first_year,
+            last_year=more.last_year,
+            closed=joined(self.closed, more.closed),
+            opened=joined(self.opened, more.opened),
+        )
+
+
+class OpenOnboarding(Order):
+    """Claim the contract's reference in the register, and read what the run must know."""
+
+    contract: dict[str, Any]
+    workflow_id: str
+    run_id: str
+    """The first run of the chain: what claims the reference."""
+    started_at: datetime
+
+
+class Opening(Order):
+    """The answer: whether the reference is ours, the calendar and the settings of the run."""
+
+    claimed: bool
+    reason: str | None = None
+    """Why the reference is not ours, in French."""
+    calendar: WorkedDays
+    policy: dict[str, Any]
+    """The settings of PROCESS.md in force, recorded for the life of the run."""
+
+
+class ReadWorkedDays(Order):
+    """Read the calendar for later years than the run already has."""
+
+    zones: list[str]
+    first_year: int
+    last_year: int
+
+
+class Projection(Order):
+    """The register's picture of an onboarding; it outlives Temporal's retention."""
+
+    onboarding: str
+    at: datetime
+    step: str
+    health: str
+    project_manager: str | None
+    next_deadline: datetime | None
+    last_missed_at: datetime | None
+    open_reserves: int
+    missed_deadlines: int
+    status: dict[str, Any]
+    closed: bool = False
+
+
+Outcome = Literal["accepted", "waiting", "known"]
+
+
+class FactAnswer(Order):
+    """What an update answers to the sender of a fact."""
+
+    outcome: Outcome
+    message: str

@@ -1,0 +1,95 @@
+"""What an onboarding remembers: all of it is plain data, so that a run can hand it on.
+
+Everything else (phases, réserves, limits, what is due) is derived from it, hence a corrected
+or late fact changes what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+from process.orders import IssuedDocument, SentMail
+
+REJECTED_KEPT: Final = 50
+REJECTED_BYTES: Final = 2_000
+
+
+class TakenFact(BaseModel):
+    """A fact that counts, in the order of acceptance."""
+
+    fact: str
+    payload: dict[str, Any]
+    received_at: datetime
+
+
+class WaitingFact(BaseModel):
+    """A fact that came early: kept until what it names is known."""
+
+    fact: str
+    payload: dict[str, Any]
+    waits_for: str
+    received_at: datetime
+
+
+class RejectedFact(BaseModel):
+    """A signal that could not be taken, and why."""
+
+    fact: str
+    payload: str
+    """The JSON as it came, cut at 2 kB."""
+    reason: str
+    received_at: datetime
+
+
+class IssuedSending(BaseModel):
+    """A mail with its documents, on its way or gone; the key makes it leave once."""
+
+    kind: str
+    started_at: datetime
+    documents: list[str] = []
+    """References, fixed when the sending starts: trying again issues the same ones."""
+    mails: list[SentMail] = []
+    state: Literal["doing", "done", "blocked", "again"] = "doing"
+    settled_at: datetime | None = None
+    """When a person declared it done by other means."""
+
+
+class OpenPoint(BaseModel):
+    """Something a person must see and settle; it blocks nothing else."""
+
+    id: str
+    kind: Literal["mail", "document", "waiting_fact"]
+    message: str
+    since: datetime
+    owed_by: str
+    sending: str | None = None
+    """Key of the sending it holds up."""
+
+
+class Record(BaseModel):
+    """The whole memory of a run."""
+
+    started_at: datetime
+    facts: list[TakenFact] = []
+    waiting: list[WaitingFact] = []
+    rejected: list[RejectedFact] = []
+    rejected_count: int = 0
+    fact_ids: dict[str, str] = {}
+    """Each ``fact_id`` counted, with the fingerprint of its fact."""
+    sendings: dict[str, IssuedSending] = {}
+    documents: list[IssuedDocument] = []
+    document_subjects: dict[str, list[str]] = {}
+    """For each kind of document, its subjects in order: the n of ``TYPE-contract-n-vN``."""
+    document_versions: dict[str, int] = {}
+    open_points: list[OpenPoint] = []
+    abandoned: list[str] = []
+    """Waiting facts whose open point was settled: not raised again."""
+    known_since: dict[str, datetime] = {}
+    """When each limit first became known: rungs before that are skipped."""
+    reminded_until: datetime
+    """Every rung up to then has been climbed."""
+    activated_at: datetime | None = None
+    activation_blocked: bool = False

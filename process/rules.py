@@ -1,0 +1,508 @@
+"""What may be accepted, what must wait, what PROC-CRM-003 refuses (PROCESS, section 4).
+
+``judge`` takes a fact as it came and answers with the fact to take, or raises one of
+``Refused``, ``Waits`` and ``AlreadyKnown``. It changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from process import facts as f
+from process import french
+from process.calendar import elapsed_hours, iso_week, paris_day
+from process.facts import FACTS, Fact
+from process.fields import canonical
+from process.onboarding import Onboarding, ReserveStory
+from process.refusals import Problem, problems
+
+MAX_PAYLOAD_BYTES: Final = 256_000
+
+
+class Refused(Exception):  # noqa: N818 - named after the outcome it stands for
+    """The fact cannot be accepted; the message tells a person why, one problem a line."""
+
+    def __init__(self, *reasons: Problem | str) -> None:
+        super().__init__("\n".join(str(reason) for reason in reasons))
+
+
+class Waits(Exception):  # noqa: N818
+    """The fact names something that is not known yet; the message is the fact it waits for."""
+
+
+class AlreadyKnown(Exception):  # noqa: N818
+    """The fact states what is already held, or its ``fact_id`` was counted."""
+
+
+def read(name: str, arguments: tuple[Any, ...]) -> tuple[Fact, dict[str, Any]]:
+    """Check the shape of a fact: exactly one JSON object with known, well-formed fields.
+
+    Returns:
+        The fact, and its payload in canonical form (as the record keeps it).
+
+    Raises:
+        Refused: with the path of each field.
+    """
+    model = FACTS.get(name)
+    if model is None:
+        raise Refused(f"fait inconnu : « {name[:100]} »")
+    if len(arguments) != 1 or not isinstance(arguments[0], dict):
+        raise Refused("un seul objet JSON est attendu")
+    try:
+        if len(canonical(arguments[0])) > MAX_PAYLOAD_BYTES:
+            raise Refused(f"contenu trop volumineux ({MAX_PAYLOAD_BYTES} octets au plus)")
+        fact = model.model_validate(arguments[0])
+    except ValidationError as error:
+        raise Refused(*problems(error)) from None
+    except (TypeError, ValueError, RecursionError):
+        raise Refused("le contenu n'est pas du JSON valide") from None
+    return fact, fact.model_dump(mode="json", exclude_unset=True)
+
+
+def fingerprint(name: str, payload: dict[str, Any]) -> str:
+    """What tells whether two facts of one ``fact_id`` are the same."""
+    return hashlib.sha256(canonical([name, payload])).hexdigest()
+
+
+def judge(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> None:
+    """Whether a well-formed fact can be accepted now.
+
+    Raises:
+        Refused: it breaks a rule, or names what the contract excludes.
+        Waits: it comes too early.
+        AlreadyKnown: it is held already.
+    """
+    if fact.fact_id is not None and (counted := o.record.fact_ids.get(fact.fact_id)):
+        if counted != fingerprint(name, payload):
+            raise Refused(f"fact_id : « {fact.fact_id} » a déjà servi pour un autre fait")
+        raise AlreadyKnown
+    _check_horizon(o, fact)
+    _RULES[type(fact)](o, fact, now)
+
+
+def _check_horizon(o: Onboarding, fact: Fact) -> None:
+    """Limits are counted on the recorded calendar: a date beyond it is a mistyped year."""
+    first, last = o.calendar.horizon
+    found = []
+    for path, day in _days_in(fact, ""):
+        if not first <= day.year <= last:
+            found.append(Problem(path, f"date hors du calendrier de l'onboarding ({first}-{last})"))
+    if found:
+        raise Refused(*found)
+
+
+def _days_in(value: object, path: str) -> list[tuple[str, date]]:
+    if isinstance(value, datetime):
+        return [(path, paris_day(value))]
+    if isinstance(value, date):
+        return [(path, value)]
+    if isinstance(value, list):
+        return [hit for i, item in enumerate(value) for hit in _days_in(item, f"{path}[{i}]")]
+    if isinstance(value, BaseModel):
+        return [
+            hit
+            for name in type(value).model_fields
+            for hit in _days_in(getattr(value, name), f"{path}.{name}" if path else name)
+        ]
+    return []
+
+
+_Rule = Callable[[Onboarding, Any, datetime], None]
+_RULES: Final[dict[type[Fact], _Rule]] = {}
+_F = TypeVar("_F", bound=Fact)
+
+
+def _rule(model: type[_F]) -> Callable[[Callable[[Onboarding, _F, datetime], None]], None]:
+    def register(rule: Callable[[Onboarding, _F, datetime], None]) -> None:
+        _RULES[model] = rule
+
+    return register
+
+
+def _once(held: Fact | None, fact: Fact) -> None:
+    """A fact that happens once: the same again is known, another value is refused."""
+    if held is None:
+        return
+    if _same(held, fact):
+        raise AlreadyKnown
+    raise Refused("déjà enregistré avec une autre valeur : utiliser fact_corrected")
+
+
+def _same(held: BaseModel | None, fact: BaseModel) -> bool:
+    """Whether two facts state the same thing; their ``fact_id`` states nothing."""
+    return held is not None and (
+        held.model_dump(exclude={"fact_id"}) == fact.model_dump(exclude={"fact_id"})
+    )
+
+
+def _known_site(o: Onboarding, code: str | None, path: str = "site") -> None:
+    if code is not None and o.contract.site(code) is None:
+        raise Refused(Problem(path, f"le contrat n'a pas de site « {code} »"))
+
+
+def _known_equipment(o: Onboarding, tags: list[str], path: str) -> None:
+    tagged = {item.tag for item in o.contract.equipment}
+    if unknown := [tag for tag in tags if tag not in tagged]:
+        raise Refused(Problem(path, f"équipement absent du contrat ({', '.join(unknown)})"))
+
+
+def _open_site(o: Onboarding, code: str, instants: dict[str, datetime]) -> None:
+    """No training or intervention is planned on the site's holiday."""
+    site = o.site(code)
+    for path, instant in instants.items():
+        day = instant.astimezone(site.clock).date()
+        if o.calendar.is_holiday(day, site.zone):
+            raise Refused(Problem(path, f"{french.full_date(day)} est férié sur le site {code}"))
+
+
+def _hours(elapsed: float) -> str:
+    """``45,2 h``, never rounded up to the limit itself."""
+    return f"{math.floor(elapsed * 10) / 10:.1f} h".replace(".", ",").replace(",0 ", " ")
+
+
+# Step 1
+
+
+@_rule(f.KickoffPlanned)
+def _(o: Onboarding, fact: f.KickoffPlanned, _now: datetime) -> None:
+    if _same(o.kickoff_plan, fact):
+        raise AlreadyKnown
+
+
+@_rule(f.KickoffHeld)
+def _(o: Onboarding, fact: f.KickoffHeld, _now: datetime) -> None:
+    for index, phase in enumerate(fact.phases):
+        _known_site(o, phase.site, f"phases[{index}].site")
+    _once(o.kickoff, fact)
+
+
+@_rule(f.AuditConcluded)
+def _(o: Onboarding, fact: f.AuditConcluded, _now: datetime) -> None:
+    if not o.contract.audit_is_owed:
+        raise Refused("le contrat est une installation neuve : aucun audit n'est dû")
+    if not o.kickoff:
+        raise Waits("kickoff_held")
+    if fact.scope_change:
+        for index, phase in enumerate(fact.scope_change.phases):
+            if phase not in o.phases:
+                path = f"scope_change.phases[{index}]"
+                raise Refused(Problem(path, f"phase inconnue « {phase} »"))
+    _once(o.audit, fact)
+
+
+@_rule(f.ScopeChangeAnswered)
+def _(o: Onboarding, fact: f.ScopeChangeAnswered, _now: datetime) -> None:
+    if not o.contract.audit_is_owed or (o.audit and not o.audit.scope_change):
+        raise Refused("aucun avenant n'a été proposé")
+    if not o.audit:
+        raise Waits("audit_concluded")
+    _once(o.scope_answer, fact)
+
+
+# Step 2
+
+
+@_rule(f.PhasePlanned)
+def _(o: Onboarding, fact: f.PhasePlanned, now: datetime) -> None:
+    _known_site(o, fact.site)
+    _open_site(o, fact.site, {"starts_at": fact.starts_at, "ends_at": fact.ends_at})
+    if not o.kickoff:
+        raise Waits("kickoff_held")
+    if fact.id in o.phases_awaiting_scope:
+        raise Waits("scope_change_answered")
+    phase = o.phases.get(fact.id)
+    if phase and phase.slot.plan and _same(phase.slot.plan, fact):
+        raise AlreadyKnown
+    if phase and phase.ended:
+        what = "annulée" if phase.cancelled else "terminée"
+        raise Refused(f"la phase {fact.id} est {what} : une autre phase demande un autre id")
+    in_force = phase.slot if phase else None
+    starts_anew = not (
+        in_force
+        and in_force.plan
+        and (in_force.starts_at, in_force.site) == (fact.starts_at, fact.site)
+    )
+    notice = elapsed_hours(now, fact.starts_at)
+    if starts_anew and notice < o.policy.notice_hours and not fact.waiver:
+        raise Refused(
+            Problem(
+                "starts_at",
+                f"préavis de {_hours(notice)}, inférieur aux {o.policy.notice_hours} h dues ; "
+                "déplacer la phase ou joindre la dérogation du client (waiver)",
+            )
+        )
+
+
+@_rule(f.PhaseCancelled)
+def _(o: Onboarding, fact: f.PhaseCancelled, _now: datetime) -> None:
+    phase = o.phases.get(fact.id)
+    if not phase:
+        raise Waits("phase_planned" if o.kickoff else "kickoff_held")
+    if phase.completed_at:
+        raise Refused(f"la phase {fact.id} est déjà terminée")
+    _once(phase.cancelled, fact)
+
+
+@_rule(f.PhaseCompleted)
+def _(o: Onboarding, fact: f.PhaseCompleted, _now: datetime) -> None:
+    phase = o.phases.get(fact.id)
+    if not phase:
+        raise Waits("phase_planned" if o.kickoff else "kickoff_held")
+    if phase.cancelled:
+        raise Refused(f"la phase {fact.id} est annulée")
+    if phase.completed_at == fact.completed_at:
+        raise AlreadyKnown
+    if phase.completed_at:
+        raise Refused("déjà enregistré avec une autre valeur : utiliser fact_corrected")
+
+
+@_rule(f.ProgressReported)
+def _(o: Onboarding, fact: f.ProgressReported, _now: datetime) -> None:
+    if not o.kickoff:
+        raise Waits("kickoff_held")
+    _once(o.reports.get(iso_week(fact.held_on)), fact)
+
+
+@_rule(f.DeviationDeclared)
+def _(o: Onboarding, fact: f.DeviationDeclared, _now: datetime) -> None:
+    phase = o.phases.get(fact.phase)
+    if not phase:
+        raise Waits("phase_planned" if o.kickoff else "kickoff_held")
+    if phase.declarations and _same(phase.declarations[-1][0], fact):
+        raise AlreadyKnown
+
+
+# Step 3
+
+
+@_rule(f.TrainingPlanned)
+def _(o: Onboarding, fact: f.TrainingPlanned, _now: datetime) -> None:
+    _known_site(o, fact.site)
+    instants = {"starts_at": fact.starts_at}
+    if fact.ends_at:
+        if fact.ends_at <= fact.starts_at:
+            raise Refused(Problem("ends_at", "doit suivre starts_at"))
+        instants["ends_at"] = fact.ends_at
+    _open_site(o, fact.site, instants)
+    if any(_same(training.plans[-1], fact) for training in o.trainings):
+        raise AlreadyKnown
+
+
+@_rule(f.TrainingHeld)
+def _(o: Onboarding, fact: f.TrainingHeld, _now: datetime) -> None:
+    if any(_same(training.held, fact) for training in o.trainings):
+        raise AlreadyKnown
+    if not o.trainings or o.trainings[-1].held:
+        raise Waits("training_planned")
+
+
+@_rule(f.Commissioned)
+def _(o: Onboarding, fact: f.Commissioned, _now: datetime) -> None:
+    _once(o.commissioned, fact)
+    if not o.trainings and not fact.override_reason:
+        raise Refused(
+            "aucune formation n'est planifiée : la formation se planifie avant la mise en service "
+            "(sinon, donner override_reason)"
+        )
+
+
+# Step 4
+
+
+@_rule(f.RecettePlanned)
+def _(o: Onboarding, fact: f.RecettePlanned, _now: datetime) -> None:
+    _known_site(o, fact.site)
+    if any(_same(recette.plans[-1], fact) for recette in o.recettes):
+        raise AlreadyKnown
+    if all(site in o.accepted_sites for site in o.sites_of(fact.site)):
+        raise Refused("la recette de ce périmètre est déjà prononcée")
+
+
+@_rule(f.RecetteSignedOff)
+def _(o: Onboarding, fact: f.RecetteSignedOff, _now: datetime) -> None:
+    for index, site in enumerate(fact.sites):
+        _known_site(o, site, f"sites[{index}]")
+    _check_present(fact)
+    if fact.decision == "accepted" and fact.reserves:
+        raise Refused(Problem("reserves", "une recette acceptée sans réserve n'en porte aucune"))
+    if fact.decision == "accepted_with_reserves" and not fact.reserves:
+        raise Refused(
+            Problem("reserves", "une recette acceptée avec réserves en porte au moins une")
+        )
+    if any(_same(recette.minutes, fact) for recette in o.recettes):
+        raise AlreadyKnown
+    for index, reserve in enumerate(fact.reserves):
+        _check_reserve(o, reserve, f"reserves[{index}].", fact.reserves[:index])
+    named = fact.sites or o.sites_of(None)
+    if done := [site for site in named if site in o.accepted_sites]:
+        raise Refused(
+            Problem(
+                "sites", f"recette déjà prononcée ({', '.join(done)}) : utiliser fact_corrected"
+            )
+        )
+    planned = [site for r in o.recettes_to_hold for site in o.sites_of(r.plans[-1].site)]
+    if not all(site in planned for site in named):
+        raise Waits("recette_planned")
+
+
+def _check_present(fact: f.RecetteSignedOff) -> None:
+    """The project manager and the technical lead, or a delegate of each with a mandate."""
+    delegates = 0
+    for index, person in enumerate(fact.present):
+        if person.role == "delegate":
+            if not person.mandate:
+                raise Refused(Problem(f"present[{index}].mandate", "un délégué apporte un mandat"))
+            delegates += 1
+    roles = {person.role for person in fact.present}
+    missing = [role for role in ("project_manager", "technical_lead") if role not in roles]
+    if len(missing) > delegates:
+        names = {
+            "project_manager": "le chef de projet Mileo",
+            "technical_lead": "le responsable technique du client",
+        }
+        absent = french.enumeration([names[role] for role in missing])
+        raise Refused(
+            Problem("present", f"la recette est contradictoire : il manque {absent}, ou un délégué")
+        )
+
+
+def _check_reserve(o: Onboarding, reserve: f.Reserve, path: str, before: list[f.Reserve]) -> None:
+    if reserve.number in o.reserves or reserve.number in {other.number for other in before}:
+        raise Refused(Problem(f"{path}number", f"la réserve n° {reserve.number} existe déjà"))
+    _known_site(o, reserve.site, f"{path}site")
+    if reserve.equipment:
+        _known_equipment(o, [reserve.equipment], f"{path}equipment")
+
+
+@_rule(f.ReserveAdded)
+def _(o: Onboarding, fact: f.ReserveAdded, _now: datetime) -> None:
+    if not o.accepted_sites:
+        raise Waits("recette_signed_off")
+    story = o.reserves.get(fact.number)
+    if story and _same(story.reserve, fact):
+        raise AlreadyKnown
+    _check_reserve(o, fact, "", [])
+
+
+def _reserve(o: Onboarding, number: int) -> ReserveStory:
+    story = o.reserves.get(number)
+    if not story:
+        raise Waits("recette_signed_off" if not o.accepted_sites else "reserve_added")
+    return story
+
+
+@_rule(f.ReserveFixed)
+def _(o: Onboarding, fact: f.ReserveFixed, _now: datetime) -> None:
+    if _same(_reserve(o, fact.number).fixed, fact):
+        raise AlreadyKnown
+
+
+@_rule(f.ReserveLifted)
+def _(o: Onboarding, fact: f.ReserveLifted, _now: datetime) -> None:
+    story = _reserve(o, fact.number)
+    if story.state == "lifted":
+        if story.lifted_on == fact.lifted_on:
+            raise AlreadyKnown
+        raise Refused("déjà enregistré avec une autre valeur : utiliser fact_corrected")
+
+
+@_rule(f.ReserveLiftingRefused)
+def _(o: Onboarding, fact: f.ReserveLiftingRefused, _now: datetime) -> None:
+    story = _reserve(o, fact.number)
+    refusal = {"on": fact.refused_on.isoformat(), "by": fact.by, "reason": fact.reason}
+    if any(refusal.items() <= entry.items() for entry in story.history):
+        raise AlreadyKnown
+    if story.is_over:
+        raise Refused(f"la réserve n° {fact.number} est levée : la noter à nouveau (reserve_added)")
+    if story.state != "fixed":
+        raise Waits("reserve_fixed")
+
+
+# Step 5
+
+
+@_rule(f.DoePieceFiled)
+def _(o: Onboarding, fact: f.DoePieceFiled, _now: datetime) -> None:
+    _known_equipment(o, fact.equipment, "equipment")
+    if any(_same(piece, fact) for piece in o.pieces):
+        raise AlreadyKnown
+
+
+@_rule(f.DoeReleased)
+def _(o: Onboarding, fact: f.DoeReleased, _now: datetime) -> None:
+    _once(o.doe_released, fact)
+    if o.doe_missing:
+        raise Refused(f"DOE incomplet, il manque : {', '.join(o.doe_missing)}")
+
+
+@_rule(f.DoeReceived)
+def _(o: Onboarding, fact: f.DoeReceived, _now: datetime) -> None:
+    _once(o.doe_received, fact)
+    if not o.accepted_at("doe_delivery"):
+        raise Waits("doe_released")
+
+
+# Step 6
+
+
+def _maintained(o: Onboarding) -> None:
+    if not o.contract.maintenance:
+        raise Refused("le contrat ne comprend pas de maintenance")
+
+
+@_rule(f.MaintenanceDateSet)
+def _(o: Onboarding, fact: f.MaintenanceDateSet, _now: datetime) -> None:
+    _maintained(o)
+    if o.maintenance_dates and _same(o.maintenance_dates[-1], fact):
+        raise AlreadyKnown
+    if o.record.activated_at:
+        raise Refused("la maintenance est déjà activée")
+
+
+@_rule(f.MaintenancePresented)
+def _(o: Onboarding, fact: f.MaintenancePresented, _now: datetime) -> None:
+    _maintained(o)
+    if not o.record.activated_at:
+        raise Waits("activation")
+    _once(o.presented, fact)
+
+
+# Step 7
+
+
+@_rule(f.InterviewHeld)
+def _(o: Onboarding, fact: f.InterviewHeld, _now: datetime) -> None:
+    if o.interview_base is None:
+        raise Waits("activation" if o.contract.maintenance else "recette_signed_off")
+    if any(_same(interview, fact) for interview in o.interviews):
+        raise AlreadyKnown
+    if o.interview and fact.held_on:
+        raise Refused("déjà enregistré avec une autre valeur : utiliser fact_corrected")
+
+
+# Any step
+
+
+@_rule(f.ContactReplaced)
+def _(o: Onboarding, fact: f.ContactReplaced, _now: datetime) -> None:
+    if fact.role == "delegate":
+        raise Refused(Problem("role", "un délégué se déclare au procès-verbal de recette"))
+    if _same(o.persons.get(fact.role), fact.person):
+        raise AlreadyKnown
+
+
+@_rule(f.OpenPointSettled)
+def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
+    point = next((point for point in o.record.open_points if point.id == fact.id), None)
+    if point is None:
+        if any(_same(settled, fact) for settled in o.settled):
+            raise AlreadyKnown
+        raise Refused(Problem("id", f"aucun point ouvert « {fact.id} »"))
+    if point.kind == "waiting_fact" and fact.action == "retry":
+        raise Refused(Problem("action", "ce fait est jugé de nouveau à chaque fait reçu"))

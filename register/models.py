@@ -1,0 +1,113 @@
+"""The tables of the register."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class Utc(TypeDecorator[datetime]):
+    """An instant, kept in UTC. SQLite drops offsets silently: 10:00+02:00 would come back as
+    10:00, two hours late. A naive instant is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError("an instant without offset cannot be kept")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: Utc(),
+        # ``json``, not ``jsonb``, on PostgreSQL: facts from outside may hold "\u0000".
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+    }
+
+
+class Onboarding(Base):
+    """A contract's reference, the run that claimed it, and its last known picture."""
+
+    __tablename__ = "onboardings"
+
+    reference: Mapped[str] = mapped_column(String(64), primary_key=True)
+    contract_sha256: Mapped[str] = mapped_column(String(64))
+    contract: Mapped[dict[str, Any]]
+    client_name: Mapped[str]
+    workflow_id: Mapped[str]
+    run_id: Mapped[str]
+    step: Mapped[str | None]
+    health: Mapped[str | None]
+    project_manager: Mapped[str | None]
+    next_deadline: Mapped[datetime | None]
+    last_missed_at: Mapped[datetime | None]
+    open_reserves: Mapped[int] = mapped_column(default=0)
+    missed_deadlines: Mapped[int] = mapped_column(default=0)
+    status: Mapped[dict[str, Any] | None]
+    opened_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class Document(Base):
+    """One version of a document: what was issued is never overwritten."""
+
+    __tablename__ = "documents"
+
+    reference: Mapped[str] = mapped_column(primary_key=True)
+    onboarding: Mapped[str] = mapped_column(ForeignKey("onboardings.reference"), index=True)
+    kind: Mapped[str]
+    version: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int]
+    path: Mapped[str]
+    issued_at: Mapped[datetime]
+    recipients: Mapped[list[Any]]
+
+
+class Mail(Base):
+    """One message to one recipient, and the mail server's answer: the proof of the sending."""
+
+    __tablename__ = "mails"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(unique=True)
+    onboarding: Mapped[str] = mapped_column(ForeignKey("onboardings.reference"), index=True)
+    kind: Mapped[str]
+    key: Mapped[str]
+    role: Mapped[str]
+    recipient: Mapped[str]
+    name: Mapped[str | None]
+    subject: Mapped[str]
+    state: Mapped[str]
+    accepted_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
+    reply: Mapped[str | None]
+    attachments: Mapped[list[Any]]
+    attempts: Mapped[int]
+    created_at: Mapped[datetime]

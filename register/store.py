@@ -1,0 +1,356 @@
+"""What the activities and the commands do with the register.
+
+Works the same on SQLite and PostgreSQL. Every writing is one statement or one transaction that
+begins with its writing, so that two workers at once are told apart by the keys of the tables.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from alembic import command
+from alembic.config import Config
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import event, func, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+from process.contract import Contract
+from process.orders import IssuedDocument
+from register.address import with_driver
+from register.models import Base, Document, Mail, Onboarding, Utc
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from process.orders import DocumentOrder, MailOrder, OpenOnboarding, Projection, Recipient
+
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK: Final = 0x4D494C454F  # "MILEO": any number, the same in every worker.
+_SQLITE: Final = {"timeout": 30}
+"""Seconds that a connection waits for another one's writing."""
+
+_POSTGRESQL: Final = {"timeout": 10, "command_timeout": 60}
+"""Seconds to connect, and to answer: a database that says nothing must not hold an activity."""
+
+
+class AlreadyIssued(Exception):  # noqa: N818 - it states a situation
+    """A document of that reference exists with other bytes: it is never overwritten."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class RegisteredOnboarding(_Row):
+    """An onboarding as the register knows it; ``status`` is None before its first picture."""
+
+    reference: str
+    contract_sha256: str
+    client_name: str
+    workflow_id: str
+    run_id: str
+    step: str | None
+    health: str | None
+    project_manager: str | None
+    next_deadline: datetime | None
+    last_missed_at: datetime | None
+    open_reserves: int
+    missed_deadlines: int
+    status: dict[str, Any] | None
+    opened_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+
+
+class RegisteredDocument(_Row):
+    """One issued version of a document; ``path`` is relative to the document store."""
+
+    reference: str
+    onboarding: str
+    kind: str
+    version: int
+    sha256: str
+    size: int
+    path: str
+    issued_at: datetime
+    recipients: list[dict[str, Any]]
+
+
+class MailRow(_Row):
+    """One message to one recipient (``recipient`` is the address)."""
+
+    onboarding: str
+    kind: str
+    key: str
+    role: str
+    recipient: str
+    name: str | None
+    message_id: str
+    subject: str
+    state: Literal["pending", "accepted", "refused"]
+    accepted_at: datetime | None
+    refused_at: datetime | None
+    reply: str | None
+    attachments: list[str]
+    attempts: int
+    created_at: datetime
+
+
+class Register:
+    """The register behind one database address. ``migrate`` it once before use, ``close`` it
+    at the end. A database that fails raises SQLAlchemy's errors, one that cannot be reached
+    ``OSError`` too; their texts are without the data of the rows."""
+
+    def __init__(self, database_url: str) -> None:
+        url = with_driver(database_url)
+        # hide_parameters: an error text ends in logs and histories, the rows hold people's names.
+        self._engine = create_async_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            connect_args=_SQLITE if url.startswith("sqlite") else _POSTGRESQL,
+        )
+        if self._engine.dialect.name == "sqlite":
+            _prepare_sqlite(self._engine)
+        self._session = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def migrate(self) -> None:
+        """Bring the tables to this version, in a new database too. Several workers may do it at
+        once."""
+        if self._engine.dialect.name == "sqlite" and self._engine.url.database:
+            Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        # On SQLite the immediate transaction is the lock that PostgreSQL is asked for by name.
+        engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            await connection.run_sync(_upgrade)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    # Onboardings
+
+    async def claim(self, order: OpenOnboarding, sha256: str) -> str | None:
+        """Take the contract's reference for this run (DESIGN, section 2).
+
+        None: it is ours, now or already. Otherwise the reason why it is not, in French.
+        ``order.contract`` is valid; ``sha256`` is its canonical fingerprint.
+        """
+        contract = Contract.model_validate(order.contract)
+        new = self._insert(Onboarding).values(
+            reference=contract.reference,
+            contract_sha256=sha256,
+            contract=contract.model_dump(mode="json"),
+            client_name=contract.client.name,
+            workflow_id=order.workflow_id,
+            run_id=order.run_id,
+            open_reserves=0,
+            missed_deadlines=0,
+            opened_at=order.started_at,
+            updated_at=order.started_at,
+        )
+        async with self._session.begin() as session:
+            await session.execute(new.on_conflict_do_nothing(index_elements=["reference"]))
+            # Ours or the one that came first: after the insertion there is always a row.
+            holder = await session.get_one(Onboarding, contract.reference)
+        if holder.run_id == order.run_id:
+            return None
+        if holder.contract_sha256 == sha256:
+            return (
+                f"le contrat {contract.reference} est déjà connu : "
+                f"son onboarding est {holder.workflow_id}"
+            )
+        return (
+            f"la référence {contract.reference} est déjà prise par un autre contrat, "
+            "dont le contenu diffère"
+        )
+
+    async def contract(self, reference: str) -> Contract:
+        """The contract of an onboarding. Raises ``KeyError`` when it is unknown."""
+        async with self._session() as session:
+            contract = await session.scalar(
+                select(Onboarding.contract).where(Onboarding.reference == reference)
+            )
+        if contract is None:
+            raise KeyError(reference)
+        return Contract.model_validate(contract)
+
+    async def onboarding(self, reference: str) -> RegisteredOnboarding | None:
+        """The last known picture of an onboarding, if its reference was ever claimed."""
+        async with self._session() as session:
+            row = await session.get(Onboarding, reference)
+        return None if row is None else RegisteredOnboarding.model_validate(row)
+
+    async def project(self, projection: Projection) -> None:
+        """Keep this picture, unless a later one is already kept.
+
+        Raises ``KeyError`` when the onboarding is unknown.
+        """
+        fields = projection.model_dump(exclude={"onboarding", "at", "closed"})
+        # The first end counts. Typed by hand: a function's bare argument would lose its offset.
+        ended = func.coalesce(Onboarding.closed_at, literal(projection.at, Utc()))
+        newer = (
+            update(Onboarding)
+            .where(Onboarding.reference == projection.onboarding)
+            .where(Onboarding.updated_at <= projection.at)
+            .values(
+                **fields, updated_at=projection.at, closed_at=ended if projection.closed else None
+            )
+            .returning(Onboarding.reference)
+        )
+        async with self._session.begin() as session:
+            if await session.scalar(newer) is None:
+                known = await session.get(Onboarding, projection.onboarding)
+                if known is None:
+                    raise KeyError(projection.onboarding)
+
+    # Documents
+
+    async def document(self, reference: str) -> IssuedDocument | None:
+        """The issued document of that reference, if there is one."""
+        row = await self._document(reference)
+        return None if row is None else IssuedDocument.model_validate(row, from_attributes=True)
+
+    async def document_path(self, reference: str) -> str | None:
+        """Where an issued document is, relative to the document store."""
+        row = await self._document(reference)
+        return None if row is None else row.path
+
+    async def documents(self, onboarding: str) -> list[RegisteredDocument]:
+        """Every document issued for an onboarding, the oldest first."""
+        query = (
+            select(Document)
+            .where(Document.onboarding == onboarding)
+            .order_by(Document.issued_at, Document.reference)
+        )
+        async with self._session() as session:
+            rows = (await session.scalars(query)).all()
+        return [RegisteredDocument.model_validate(row) for row in rows]
+
+    async def record_document(
+        self, order: DocumentOrder, issued: IssuedDocument, path: str
+    ) -> None:
+        """Record an issued document, once. Raises ``AlreadyIssued`` when its reference already
+        stands for other bytes."""
+        new = self._insert(Document).values(
+            **issued.model_dump(),
+            onboarding=order.onboarding,
+            path=path,
+            recipients=[one.model_dump(mode="json") for one in order.recipients],
+        )
+        async with self._session.begin() as session:
+            await session.execute(new.on_conflict_do_nothing(index_elements=["reference"]))
+            kept = await session.get_one(Document, issued.reference)
+        if kept.sha256 != issued.sha256:
+            message = f"le document {issued.reference} est déjà émis, avec une autre empreinte"
+            raise AlreadyIssued(message)
+
+    async def _document(self, reference: str) -> Document | None:
+        async with self._session() as session:
+            return await session.get(Document, reference)
+
+    # Mails
+
+    async def begin_mail(
+        self, order: MailOrder, recipient: Recipient, message_id: str, subject: str
+    ) -> MailRow:
+        """The row of a message, created ``pending`` by the first attempt; each attempt on a
+        message that is still pending is counted. Raises ``ValueError`` without an address."""
+        if recipient.email is None:
+            raise ValueError("the recipient's address must be resolved")
+        new = self._insert(Mail).values(
+            message_id=message_id,
+            onboarding=order.onboarding,
+            kind=order.kind,
+            key=order.key,
+            role=recipient.role,
+            recipient=recipient.email,
+            name=recipient.name,
+            subject=subject,
+            state="pending",
+            attachments=order.attachments,
+            attempts=1,
+            # When the row was written, for whoever repairs a database; no limit is held to it.
+            created_at=datetime.now(UTC),
+        )
+        counted = new.on_conflict_do_update(
+            index_elements=["message_id"],
+            set_={"attempts": Mail.attempts + 1},
+            where=Mail.state == "pending",
+        )
+        async with self._session.begin() as session:
+            await session.execute(counted)
+            row = await session.scalar(select(Mail).where(Mail.message_id == message_id))
+        return MailRow.model_validate(row)
+
+    async def mail_accepted(self, message_id: str, at: datetime, reply: str) -> None:
+        """The mail server accepted the message. The first acceptance is the one that counts.
+        Raises ``KeyError`` when the message is unknown."""
+        await self._answered(message_id, ("pending", "refused"), reply, accepted_at=at)
+
+    async def mail_refused(self, message_id: str, at: datetime, reply: str) -> None:
+        """The mail server definitively refused the message; an acceptance is never undone.
+        Raises ``KeyError`` when the message is unknown."""
+        await self._answered(message_id, ("pending",), reply, refused_at=at)
+
+    async def mails(self, onboarding: str) -> list[MailRow]:
+        """Every message of an onboarding, in the order of their first attempt."""
+        query = select(Mail).where(Mail.onboarding == onboarding).order_by(Mail.id)
+        async with self._session() as session:
+            rows = (await session.scalars(query)).all()
+        return [MailRow.model_validate(row) for row in rows]
+
+    async def _answered(
+        self, message_id: str, before: tuple[str, ...], reply: str, **at: datetime
+    ) -> None:
+        state = "accepted" if "accepted_at" in at else "refused"
+        answer = (
+            update(Mail)
+            .where(Mail.message_id == message_id, Mail.state.in_(before))
+            # A server's words are not ours: PostgreSQL has no NUL in texts.
+            .values(state=state, reply=reply.replace("\0", ""), **at)
+        )
+        async with self._session.begin() as session:
+            await session.execute(answer)
+            if await session.scalar(select(Mail.id).where(Mail.message_id == message_id)) is None:
+                raise KeyError(message_id)
+
+    def _insert(self, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+        """Both databases have ON CONFLICT, each in its own dialect of SQLAlchemy."""
+        if self._engine.dialect.name == "postgresql":
+            return postgresql.insert(table)
+        return sqlite.insert(table)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    """What SQLite needs: foreign keys, a journal that lets readers read, and transactions that
+    also cover the definition of tables."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Python's driver would begin transactions by itself, and not before CREATE TABLE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))

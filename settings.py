@@ -1,0 +1,396 @@
+"""The settings: every ``ONBOARDING_*`` environment variable (DESIGN, section 2).
+
+Temporal's own variables (``TEMPORAL_*``) are read by ``temporalio.envconfig``, not here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import os
+import re
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from process.fields import Email, Line
+from process.policy import Policy
+from process.vocabulary import Zone
+from register.address import with_driver
+
+PREFIX: Final = "ONBOARDING_"
+
+_FOR_THE_TESTS: Final = f"{PREFIX}TEST_"
+"""Variables behind this prefix steer the tests; the programs leave them alone."""
+
+
+_SIGNING_KEY_SIZES: Final = range(24, 65)
+"""Bytes, as Standard Webhooks asks."""
+
+_ENCRYPTION_KEY_SIZE: Final = 32
+"""Bytes."""
+
+
+class SettingsError(Exception):
+    """The settings are wrong: one French line a problem, never with a value of a secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Mailbox(BaseModel):
+    """A name, if any, and an address: written ``mail`` or ``Name <mail>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line | None = None
+    email: Email
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = re.fullmatch(r'\s*"?(?P<name>[^<>"]*?)"?\s*<(?P<email>[^<>]*)>\s*', value)
+        if named is None:
+            return {"email": value.strip()}
+        return {"name": named["name"].strip() or None, "email": named["email"].strip()}
+
+
+def _entries(value: object) -> object:
+    """``a, b`` → ``["a", "b"]``; what is not text was given by the program and is kept."""
+    if not isinstance(value, str):
+        return value
+    return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        # Not chained: the reader needs the form, not Python's own words.
+        raise ValueError(f"date attendue, par exemple 2026-05-15, et non « {text[:40]} »") from None
+
+
+def _days(value: object) -> object:
+    entries = _entries(value)
+    return [_day(entry) for entry in cast("list[str]", entries)] if entries is not value else value
+
+
+def _days_by_zone(value: object) -> object:
+    entries = _entries(value)
+    if entries is value:
+        return value
+    days: dict[str, list[date]] = {}
+    for entry in cast("list[str]", entries):
+        zone, separator, day = entry.partition(":")
+        if not separator:
+            raise ValueError("forme attendue : zone:AAAA-MM-JJ, par exemple guadeloupe:2026-04-03")
+        days.setdefault(zone.strip(), []).append(_day(day))
+    return days
+
+
+def _named_secrets(value: object) -> object:
+    """``name=secret,name=secret`` → the secrets of each name. Secrets are never quoted back."""
+    entries = _entries(value)
+    if entries is value:
+        return value
+    secrets: dict[str, list[str]] = {}
+    for entry in cast("list[str]", entries):
+        name, separator, secret = entry.partition("=")
+        if not separator or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise ValueError("forme attendue : nom=secret, séparés par des virgules")
+        secrets.setdefault(name, []).append(secret)
+    return secrets
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None
+
+
+Days = Annotated[frozenset[date], BeforeValidator(_days)]
+DaysByZone = Annotated[dict[Zone, frozenset[date]], BeforeValidator(_days_by_zone)]
+NamedSecrets = Annotated[dict[str, tuple[SecretStr, ...]], BeforeValidator(_named_secrets)]
+
+
+class CalendarSettings(BaseModel):
+    """What Mileo adds to the public holidays, or takes from them (PROCESS, section 3.5)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mileo_zone: Zone = Field(default="metropole", description="Zone des jours fériés de Mileo")
+    mileo_closed_days: Days = Field(
+        default=frozenset(), description="Jours chômés en plus chez Mileo"
+    )
+    mileo_open_days: Days = Field(
+        default=frozenset(), description="Jours fériés travaillés chez Mileo"
+    )
+    site_closed_days: DaysByZone = Field(
+        default={}, description="Jours chômés en plus, par zone de site"
+    )
+    site_open_days: DaysByZone = Field(
+        default={}, description="Fériés travaillés, par zone de site"
+    )
+
+    @model_validator(mode="after")
+    def _not_both(self) -> CalendarSettings:
+        pairs = [("MILEO_OPEN_DAYS", self.mileo_open_days & self.mileo_closed_days)]
+        pairs += [
+            ("SITE_OPEN_DAYS", days & self.site_closed_days.get(zone, frozenset()))
+            for zone, days in self.site_open_days.items()
+        ]
+        for name, both in pairs:
+            if both:
+                raise ValueError(
+                    f"{PREFIX}{name} : {min(both)} est à la fois un jour chômé et travaillé"
+                )
+        return self
+
+
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {"policy": Policy, "calendar": CalendarSettings}
+"""Fields that gather several variables, each named after a field of the model."""
+
+
+class CommandSettings(BaseSettings):
+    """The settings of a command that sends no mail: who writes and who is alerted may miss."""
+
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: str = Field(default=with_driver("sqlite:///var/onboarding.db"), repr=False)
+    documents_url: str = "var/documents"
+    inbox: Path = Path("var/inbox")
+
+    smtp_host: Line = "localhost"
+    smtp_port: int = Field(default=25, ge=1, le=65_535)
+    smtp_user: Line | None = None
+    smtp_password: SecretStr | None = None
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_timeout_seconds: float = Field(default=30, gt=0, le=600)
+
+    mail_from: Mailbox | None = None
+    head_of_projects: Mailbox | None = None
+
+    webhook_secrets: NamedSecrets = {}
+    encryption_keys: NamedSecrets = {}
+    public_url: str | None = None
+
+    calendar: CalendarSettings = Field(default_factory=CalendarSettings)
+    policy: Policy = Policy.model_validate({})
+
+    @field_validator("database_url")
+    @classmethod
+    def _driven(cls, value: str) -> str:
+        return with_driver(value)
+
+    @field_validator("documents_url")
+    @classmethod
+    def _stored(cls, value: str) -> str:
+        if "://" in value and not re.fullmatch(r"s3://[^/]+(/.*)?", value):
+            raise ValueError("chemin d'un dossier ou s3://bucket/prefixe attendu")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _linked(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
+            raise ValueError("adresse attendue : https://…")
+        return value
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _signing(cls, value: dict[str, tuple[SecretStr, ...]]) -> dict[str, tuple[SecretStr, ...]]:
+        for name, secrets in value.items():
+            for secret in secrets:
+                kind, _, encoded = secret.get_secret_value().partition("_")
+                key = _decoded(encoded) if kind == "whsec" else None
+                if key is None or len(key) not in _SIGNING_KEY_SIZES:
+                    raise ValueError(f"{name} : whsec_ suivi de 24 à 64 octets en base64 attendu")
+        return value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _encrypting(
+        cls, value: dict[str, tuple[SecretStr, ...]]
+    ) -> dict[str, tuple[SecretStr, ...]]:
+        for name, secrets in value.items():
+            if len(secrets) > 1:
+                raise ValueError(f"{name} : identifiant de clé en double")
+            key = _decoded(secrets[0].get_secret_value())
+            if key is None or len(key) != _ENCRYPTION_KEY_SIZE:
+                raise ValueError(f"{name} : clé de 32 octets en base64 attendue")
+        if value:
+            # Running in clear while someone believes it is encrypted would be worse.
+            raise ValueError(
+                "chiffrement des historiques : pas encore pris en charge par cette version"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CommandSettings:
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError(
+                f"{PREFIX}SMTP_USER et {PREFIX}SMTP_PASSWORD vont ensemble : il en manque un"
+            )
+        if self.policy.verdict_redo_score > self.policy.verdict_success_score:
+            raise ValueError(
+                f"{PREFIX}VERDICT_REDO_SCORE dépasse {PREFIX}VERDICT_SUCCESS_SCORE : "
+                "une note serait à la fois réussie et à reprendre"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the program gives, else the environment."""
+        return init_settings, _Environment(settings_cls)
+
+
+class Settings(CommandSettings):
+    """The settings of a program that sends mail: the sender and the head of projects are due."""
+
+    mail_from: Mailbox
+    head_of_projects: Mailbox
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """The environment as plain text: pydantic-settings would want JSON for a list or a model."""
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, name)
+            if value is not None:
+                values[name] = value
+        return values
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002
+        field_name: str,
+    ) -> tuple[Any, str, bool]:
+        section = _SECTIONS.get(field_name)
+        if section is None:
+            return _text(field_name), field_name, False
+        gathered = {
+            name: _typed(text, part)
+            for name, part in section.model_fields.items()
+            if (text := _text(name)) is not None
+        }
+        return gathered or None, field_name, False
+
+
+def _text(field_name: str) -> str | None:
+    """The variable of a field. An empty one is not set: Docker Compose passes those."""
+    return os.environ.get(PREFIX + field_name.upper(), "").strip() or None
+
+
+def _typed(text: str, field: FieldInfo) -> object:
+    if get_origin(field.annotation) is tuple:
+        return _entries(text)
+    if field.annotation is time and not re.fullmatch(r"\d\d:\d\d", text):
+        return ""  # Refused as an hour: pydantic would take "9" for nine seconds past midnight.
+    return text
+
+
+def known_names() -> set[str]:
+    """The name of every setting, as an environment variable."""
+    fields = (set(CommandSettings.model_fields) - set(_SECTIONS)).union(
+        *(section.model_fields for section in _SECTIONS.values())
+    )
+    return {PREFIX + field.upper() for field in fields}
+
+
+def load_settings() -> Settings:
+    """Read and check all the settings. Raises ``SettingsError``."""
+    return _load(Settings)
+
+
+def load_command_settings() -> CommandSettings:
+    """Read and check the settings for a command that sends no mail: the sender and the head of
+    projects may be absent, all that is given is checked. Raises ``SettingsError``."""
+    return _load(CommandSettings)
+
+
+S = TypeVar("S", bound=CommandSettings)
+
+
+def _load(kind: type[S]) -> S:
+    problems = _misspelt()
+    settings = None
+    try:
+        settings = kind()
+    except ValidationError as error:
+        problems += [_problem(detail) for detail in error.errors(include_input=False)]
+    # Outside the handler: pydantic's error, which quotes values, must not be chained to ours.
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _misspelt() -> list[str]:
+    """Variables nobody would read, each with the nearest known name."""
+    known = known_names()
+    problems = []
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper.startswith(_FOR_THE_TESTS) or name in known:
+            continue
+        near = difflib.get_close_matches(upper, known, n=1)
+        hint = f" ; vouliez-vous dire {near[0]} ?" if near else ""
+        problems.append(f"{name} : réglage inconnu{hint}")
+    return problems
+
+
+_REASONS: Final[dict[str, str]] = {
+    "missing": "réglage obligatoire, absent",
+    "int_parsing": "nombre entier attendu",
+    "int_from_float": "nombre entier attendu",
+    "float_parsing": "nombre attendu",
+    "finite_number": "nombre attendu",
+    "bool_parsing": "true ou false attendu",
+    "time_parsing": "heure attendue, par exemple 08:00",
+    "greater_than": "doit être supérieur à {gt}",
+    "greater_than_equal": "doit être au moins {ge}",
+    "less_than_equal": "doit être au plus {le}",
+    "literal_error": "valeurs possibles : {expected}",
+    "string_too_long": "texte trop long ({max_length} caractères au plus)",
+    "value_error": "{error}",
+}
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One French line for one of pydantic's errors, without the value."""
+    context = {key: _french(str(value)) for key, value in detail.get("ctx", {}).items()}
+    reason = _REASONS.get(detail["type"], "valeur invalide").format(**context)
+    path = [part for part in detail["loc"] if part not in _SECTIONS]
+    # A problem between several settings names them itself.
+    return f"{PREFIX}{str(path[0]).upper()} : {reason}" if path else reason
+
+
+def _french(text: str) -> str:
+    return text.replace("' or '", "', '").replace("'", "") if text.startswith("'") else text

@@ -1,0 +1,481 @@
+"""The command line of an onboarding: start it, tell it a fact, ask where it stands.
+
+Exit codes: 0 done, 1 refused (one line a problem on standard error), 2 misuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+import unicodedata
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from ending import leave
+from process.contract import Contract, fingerprint
+from process.facts import FACTS
+from process.fields import MAX_LINE, canonical
+from process.refusals import problems
+from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
+from workflows.page import contract_details, contract_summary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Coroutine
+
+    from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+    from temporalio.service import RPCError
+
+    from process.orders import FactAnswer
+    from register.store import Register
+
+# temporalio and the register's drivers are imported where they are used: a misspelt command is
+# answered without waiting for them.
+
+MAX_JSON_BYTES: Final = 1_000_000
+CALL_TIMEOUT: Final = timedelta(seconds=10)
+"""How long a server or a worker may stay silent."""
+
+
+class Refused(Exception):  # noqa: N818 - the word of DESIGN for this outcome
+    """What was asked is refused; ``problems`` says why, in French, one problem a line."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+# --- What is read ---------------------------------------------------------------------------
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """The JSON object in ``content``. Raises ``Refused`` for anything ambiguous or too large:
+    a key given twice, ``NaN``, another encoding than UTF-8, more than 1 MB."""
+    if len(content) > MAX_JSON_BYTES:
+        raise Refused(f"contenu trop volumineux ({MAX_JSON_BYTES // 1_000_000} Mo au plus)")
+    try:
+        value = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_distinct,
+            parse_constant=_no_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise Refused("contenu illisible : texte UTF-8 attendu") from error
+    except json.JSONDecodeError as error:
+        where = f"ligne {error.lineno}, colonne {error.colno}"
+        raise Refused(f"JSON invalide ({where})") from error
+    except (RecursionError, ValueError) as error:
+        # Nested too deep, or a number of thousands of digits.
+        raise Refused("JSON invalide (imbrication ou nombre démesuré)") from error
+    if not isinstance(value, dict):
+        raise Refused("objet JSON attendu")
+    return value
+
+
+def parse_contract(content: bytes) -> Contract:
+    """The contract in ``content``. Raises ``Refused`` with every problem, by field path."""
+    try:
+        return Contract.model_validate(parse_object(content))
+    except ValidationError as error:
+        raise Refused(*map(str, problems(error))) from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise Refused(f"clé « {repeated} » donnée deux fois")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Refused(f"JSON invalide : {name} n'est pas un nombre")
+
+
+# --- What is asked of Temporal --------------------------------------------------------------
+
+
+async def start_onboarding(client: Client, register: Register, contract: Contract) -> bool:
+    """Start the onboarding of that contract; False when this very contract is already known.
+
+    Raises ``Refused`` when the reference is used by another contract.
+    """
+    from temporalio.common import (
+        SearchAttributePair,
+        TypedSearchAttributes,
+        WorkflowIDConflictPolicy,
+        WorkflowIDReusePolicy,
+    )
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    from workflows.search_attributes import CLIENT_NAME, CONTRACT_REFERENCE
+
+    sha256 = fingerprint(contract)
+    registered = await register.onboarding(contract.reference)
+    if registered is not None and registered.contract_sha256 != sha256:
+        raise _other_contract(contract.reference)
+    if registered is not None and registered.closed_at is not None:
+        return False
+    handle = client.get_workflow_handle(workflow_id(contract.reference))
+    if (known := await _described(handle)) is not None:
+        await _refuse_other(known, contract.reference, sha256)
+        return False
+    if registered is not None:
+        raise Refused(
+            f"l'onboarding « {contract.reference} » est au registre mais n'existe plus sur ce "
+            "serveur Temporal"
+        )
+    try:
+        await client.start_workflow(
+            WORKFLOW_TYPE,
+            contract.model_dump(mode="json", exclude_none=True),
+            id=workflow_id(contract.reference),
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            memo={CONTRACT_MEMO: sha256},
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(CONTRACT_REFERENCE, contract.reference),
+                    SearchAttributePair(CLIENT_NAME, contract.client.name),
+                ]
+            ),
+            static_summary=contract_summary(contract),
+            static_details=contract_details(contract),
+            rpc_timeout=CALL_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        # It was started, and ended, since we looked.
+        started = False
+    else:
+        started = True
+    # Someone else may have started it at the same moment, with another contract.
+    if (known := await _described(handle)) is not None:
+        await _refuse_other(known, contract.reference, sha256)
+    return started
+
+
+async def send_fact(
+    client: Client, reference: str, name: str, payload: dict[str, Any]
+) -> FactAnswer:
+    """Tell the onboarding a fact, as an update. Raises ``Refused`` with its reasons.
+
+    Sent again with its ``fact_id`` after a silence, it counts once.
+    """
+    from temporalio.client import (
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    )
+
+    from process.orders import FactAnswer
+
+    handle = client.get_workflow_handle(workflow_id(reference))
+    try:
+        answer: FactAnswer = await handle.execute_update(
+            name,
+            payload,
+            id=_update_id(name, payload),
+            result_type=FactAnswer,
+            rpc_timeout=CALL_TIMEOUT,
+        )
+    except WorkflowUpdateFailedError as error:
+        reason = getattr(error.cause, "message", None) or str(error.cause)
+        raise Refused(*reason.splitlines()) from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise Refused(
+            "aucun worker n'a répondu à temps : le fait n'est pas confirmé, le renvoyer"
+        ) from error
+    return answer
+
+
+def _update_id(name: str, payload: dict[str, Any]) -> str | None:
+    """The same ``fact_id`` with the same content is the same update, answered once. The server
+    compares nothing but this id: the content is part of it, or another fact under a used
+    ``fact_id`` would get the first one's answer, and be lost instead of refused."""
+    fact_id = payload.get("fact_id")
+    if not isinstance(fact_id, str) or not fact_id or len(fact_id) > MAX_LINE:
+        return None
+    return f"{fact_id}#{hashlib.sha256(canonical([name, payload])).hexdigest()[:16]}"
+
+
+async def read_status(client: Client, register: Register, reference: str) -> dict[str, Any]:
+    """The ``status`` of an onboarding: from the run, or from the register once it is over."""
+    from temporalio.client import (
+        WorkflowExecutionStatus,
+        WorkflowQueryFailedError,
+        WorkflowQueryRejectedError,
+    )
+
+    handle = client.get_workflow_handle(workflow_id(reference))
+    known = await _described(handle)
+    if known is None or known.status is not WorkflowExecutionStatus.RUNNING:
+        registered = await register.onboarding(reference)
+        if registered is not None and registered.status is not None:
+            return registered.status
+        if known is None:
+            raise _unknown(reference)
+    try:
+        status: dict[str, Any] = await handle.query(
+            "status", result_type=dict[str, Any], rpc_timeout=CALL_TIMEOUT
+        )
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        raise Refused(f"l'état de l'onboarding « {reference} » n'est pas lisible") from error
+    return status
+
+
+async def _described(
+    handle: WorkflowHandle[Any, Any],
+) -> WorkflowExecutionDescription | None:
+    from temporalio.service import RPCError, RPCStatusCode
+
+    try:
+        return await handle.describe(rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _refuse_other(known: WorkflowExecutionDescription, reference: str, sha256: str) -> None:
+    """Refuse when the run was started with another contract. A run that a direct client started
+    says nothing of its contract here: the register, once claimed, does."""
+    if await known.memo_value(CONTRACT_MEMO, sha256, type_hint=str) != sha256:
+        raise _other_contract(reference)
+
+
+def _other_contract(reference: str) -> Refused:
+    return Refused(f"reference : « {reference} » est déjà celle d'un autre contrat")
+
+
+def _unknown(reference: str) -> Refused:
+    return Refused(f"aucun onboarding « {reference} »")
+
+
+def _explained(error: RPCError, reference: str) -> Refused:
+    """The failure of a call to Temporal, in French."""
+    from temporalio.service import RPCStatusCode
+
+    match error.status:
+        case RPCStatusCode.NOT_FOUND if "completed" in error.message:
+            return Refused(f"l'onboarding « {reference} » est clos")
+        case RPCStatusCode.NOT_FOUND:
+            return _unknown(reference)
+        case RPCStatusCode.INVALID_ARGUMENT if "search attribute" in error.message.lower():
+            return Refused(
+                "le serveur Temporal ne connaît pas encore les attributs de recherche : "
+                "démarrer d'abord worker.py, qui les crée"
+            )
+        case RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
+            return Refused("le serveur Temporal ou le worker n'a pas répondu à temps")
+        case RPCStatusCode.UNAVAILABLE:
+            return Refused("serveur Temporal injoignable (variable TEMPORAL_ADDRESS)")
+    return Refused(f"le serveur Temporal a refusé l'appel : {error.message}")
+
+
+# --- The command line -----------------------------------------------------------------------
+
+
+class _French(click.HelpFormatter):
+    """Click's own headings, in French."""
+
+    _HEADINGS: Final = {"Options": "Options", "Commands": "Commandes"}
+
+    def write_usage(self, prog: str, args: str = "", _prefix: str | None = None) -> None:
+        super().write_usage(prog, args, "Utilisation : ")
+
+    def write_heading(self, heading: str) -> None:
+        super().write_heading(self._HEADINGS.get(heading, heading))
+
+
+click.Context.formatter_class = _French
+_HELP: Final = click.help_option("--help", help="Afficher cette aide.")
+
+
+@click.group(add_help_option=False, subcommand_metavar="COMMANDE [ARGUMENTS]...")
+@_HELP
+def cli() -> None:
+    """Onboarding d'un client Mileo (PROC-CRM-003)."""
+
+
+@cli.command(add_help_option=False, options_metavar="")
+@click.argument("contracts", metavar="CONTRAT.json...", nargs=-1, required=True)
+@_HELP
+def start(contracts: tuple[str, ...]) -> None:
+    """Démarrer l'onboarding de contrats signés (« - » : entrée standard)."""
+    _run(_start({name: _read(name) for name in contracts}))
+
+
+@cli.command(add_help_option=False, options_metavar="")
+@click.argument("reference", metavar="REFERENCE")
+@click.argument("name", metavar="FAIT")
+@click.argument("payload", metavar="[CONTENU.json]", required=False)
+@_HELP
+def fact(reference: str, name: str, payload: str | None) -> None:
+    """Dire un fait à un onboarding (« - » : entrée standard)."""
+    if name not in FACTS:
+        raise click.UsageError(f"fait inconnu « {_clean(name)} » ; faits : {', '.join(FACTS)}")
+    content = b"{}" if payload is None else _read(payload)
+    _run(_fact(reference, name, parse_object(content)))
+
+
+@cli.command(add_help_option=False, options_metavar="[--json]")
+@click.argument("reference", metavar="REFERENCE")
+@click.option("--json", "as_json", is_flag=True, help="L'état complet, en JSON.")
+@_HELP
+def status(reference: str, *, as_json: bool) -> None:
+    """Dire où en est un onboarding."""
+    _run(_status(reference, as_json=as_json))
+
+
+async def _start(contents: dict[str, bytes]) -> None:
+    """Every contract that can start does; the problems of the others are told together."""
+    refused: list[str] = []
+    contracts: dict[str, Contract] = {}
+    for name, content in contents.items():
+        prefix = f"{name} : " if len(contents) > 1 else ""
+        try:
+            contracts[name] = parse_contract(content)
+        except Refused as refusal:
+            refused += [prefix + problem for problem in refusal.problems]
+    if contracts:
+        async with _reached() as (client, register):
+            for name, contract in contracts.items():
+                prefix = f"{name} : " if len(contents) > 1 else ""
+                try:
+                    started = await _answered(
+                        start_onboarding(client, register, contract), contract.reference
+                    )
+                except Refused as refusal:
+                    refused += [prefix + problem for problem in refusal.problems]
+                else:
+                    word = "onboarding démarré" if started else "déjà connu"
+                    click.echo(f"{workflow_id(contract.reference)} : {word}")
+    if refused:
+        raise Refused(*refused)
+
+
+async def _fact(reference: str, name: str, payload: dict[str, Any]) -> None:
+    from connection import connect
+    from settings import load_command_settings
+
+    load_command_settings()  # A misspelt setting stops every program.
+    client = await connect()
+    answer = await _answered(send_fact(client, reference, name, payload), reference)
+    click.echo(_clean(answer.message))
+
+
+async def _status(reference: str, *, as_json: bool) -> None:
+    from situation import in_french
+
+    async with _reached() as (client, register):
+        found = await _answered(read_status(client, register, reference), reference)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(map(_clean, in_french(found))))
+
+
+@asynccontextmanager
+async def _reached() -> AsyncIterator[tuple[Client, Register]]:
+    """The Temporal server and the register, for the time of a command."""
+    from connection import connect, opened_register
+    from settings import load_command_settings
+
+    settings = load_command_settings()
+    client = await connect()
+    async with opened_register(settings.database_url) as register:
+        yield client, register
+
+
+T = TypeVar("T")
+
+
+async def _answered(call: Awaitable[T], reference: str) -> T:
+    from temporalio.service import RPCError
+
+    try:
+        return await call
+    except RPCError as error:
+        raise _explained(error, reference) from error
+
+
+def _read(name: str) -> bytes:
+    """A file, or standard input for ``-``; one byte more than allowed shows it is too large."""
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_JSON_BYTES + 1)
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(MAX_JSON_BYTES + 1)
+    except OSError as error:
+        raise click.UsageError(f"fichier illisible : {_clean(name)}") from error
+
+
+def _clean(text: str) -> str:
+    """No control character reaches the terminal."""
+    return "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Cs"} else "?" for c in text)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def _misuse(error: click.UsageError) -> str:
+    match error:
+        case click.MissingParameter():
+            name = error.param.make_metavar(error.ctx) if error.param and error.ctx else ""
+            return f"argument manquant : {name}"
+        case click.NoSuchOption():
+            return f"option inconnue : {error.option_name}"
+        case click.BadOptionUsage() | click.BadParameter():
+            return "option ou argument mal formé"
+    text = error.format_message()
+    if text.startswith("No such command"):
+        return f"commande inconnue ; commandes : {', '.join(cli.commands)}"
+    if text.startswith("Got unexpected extra"):
+        return "trop d'arguments"
+    return text
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; the exit code."""
+    try:
+        cli.main(arguments, prog_name="starter.py", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as help_:
+        click.echo(help_.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        if error.ctx is not None:
+            click.echo(error.ctx.get_usage(), err=True)
+        click.echo(_clean(f"Erreur : {_misuse(error)}"), err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrompu", err=True)
+        return 1
+    except Exception as error:  # noqa: BLE001 - what was not foreseen is raised again
+        for problem in _problems(error):
+            click.echo(_clean(problem), err=True)
+        return 1
+    return 0
+
+
+def _problems(error: Exception) -> list[str]:
+    """What to print of a refusal; anything that was not foreseen is raised again."""
+    if isinstance(error, Refused):
+        return list(error.problems)
+    # Loaded already if one of theirs was raised; a misspelt command never loads them.
+    for module, name in (("connection", "Unreachable"), ("settings", "SettingsError")):
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return str(error).splitlines()
+    raise error
+
+
+if __name__ == "__main__":
+    leave(run(sys.argv[1:]))

@@ -1,0 +1,126 @@
+"""What runs on this machine only: the mail catcher and the whole stack."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import smtplib
+import sys
+import urllib.error
+import urllib.request
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from temporalio.client import Client
+
+from local.mailbox import KIND_HEADER, Mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Mailbox:
+    return Mailbox(tmp_path / "mails")
+
+
+def _message(kind: str = "welcome") -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "Mileo <onboarding@mileotech.example>"
+    message["To"] = "Hélène Marchand <h.marchand@client.example>"
+    message["Subject"] = f"Bienvenue {HOSTILE}"
+    message[KIND_HEADER] = kind
+    message.set_content("Bonjour, ça commence.")
+    message.add_alternative(f"<p>Bonjour</p>{HOSTILE}", subtype="html")
+    message.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="é.pdf")
+    return message
+
+
+def test_every_mail_is_a_file_of_its_own_in_order(mailbox: Mailbox) -> None:
+    with mailbox.smtp() as port, smtplib.SMTP("127.0.0.1", port) as smtp:
+        for kind in ("welcome", "../../etc/Réserve 3"):
+            smtp.send_message(_message(kind))
+    assert mailbox.names() == [
+        "0001-welcome-h-marchand.eml",
+        "0002-etc-reserve-3-h-marchand.eml",
+    ]
+    # Found again, and continued, at the next start.
+    assert Mailbox(mailbox.folder).deliver(b"Subject: x\r\n\r\n", ["a@b.example"]) == "0003-x-a.eml"
+
+
+@pytest.fixture
+def page(mailbox: Mailbox) -> Iterator[str]:
+    mailbox.deliver(bytes(_message()), ["h.marchand@client.example"])
+    with mailbox.page() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def _read(address: str, host: str | None = None) -> tuple[str, dict[str, str]]:
+    request = urllib.request.Request(address, headers={"Host": host} if host else {})
+    with urllib.request.urlopen(request) as answer:
+        return answer.read().decode(), dict(answer.headers)
+
+
+def test_the_page_shows_a_mail_and_runs_none_of_it(page: str) -> None:
+    mail = f"{page}/0001-welcome-h-marchand.eml"
+    for address in (page, mail):
+        shown, headers = _read(address)
+        assert "Bienvenue &lt;script&gt;" in shown
+        assert HOSTILE not in shown
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "Bonjour, ça commence." in shown
+    assert "<iframe sandbox " in shown
+    _, headers = _read(f"{mail}/html")
+    assert headers["Content-Security-Policy"].endswith("; sandbox")
+    attached, headers = _read(f"{mail}/0")
+    assert attached == "%PDF-"
+    assert headers["Content-Disposition"].startswith("attachment;")
+
+
+@pytest.mark.parametrize(
+    "path", ["/0002-x-y.eml", "/..%2f..%2fetc%2fpasswd", "/0001-welcome-h-marchand.eml/9"]
+)
+def test_nothing_else_is_served(page: str, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        _read(page + path)
+    refused.value.close()
+
+
+def test_a_page_of_another_site_cannot_read_the_mails(page: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        _read(page, host="rebound.example")
+    refused.value.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_the_stack_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    stack = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "local.stack", str(tmp_path)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert stack.stdout is not None
+    told = b""
+    async with asyncio.timeout(60):
+        while b"Ctrl-C" not in told:
+            line = await stack.stdout.readline()
+            assert line, told.decode()
+            told += line
+    variables = (tmp_path / "env").read_text(encoding="utf-8")
+    address = variables.splitlines()[0].removeprefix("export TEMPORAL_ADDRESS=")
+    await Client.connect(address)
+
+    stack.send_signal(number)
+    await asyncio.wait_for(stack.communicate(), 30)
+    assert stack.returncode == (0 if number is not signal.SIGKILL else -signal.SIGKILL)
+    async with asyncio.timeout(10):
+        with contextlib.suppress(RuntimeError):
+            while True:
+                await Client.connect(address)
+                await asyncio.sleep(0.2)

@@ -1,0 +1,413 @@
+"""The command line: what it reads, what it answers, how it exits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import starter
+from connection import create_search_attributes, opened_register
+from local.ports import LOOPBACK, free_port
+from local.temporal_server import lasting_server
+from process.contract import Contract, fingerprint
+from process.orders import OpenOnboarding, Projection
+from situation import in_french
+from workflows.page import contract_details, contract_summary
+from workflows.search_attributes import CLIENT_NAME, CONTRACT_REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from temporalio.client import Client
+
+    from register.store import Register
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def contract() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((EXAMPLES / "contract-remplacement.json").read_bytes())
+    return read
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[object], str]:
+    def write(value: object) -> str:
+        path = tmp_path / "content.json"
+        path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No Temporal server, and a register of its own."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"{LOOPBACK}:{free_port()}")
+    monkeypatch.setenv("ONBOARDING_DATABASE_URL", f"sqlite:///{tmp_path}/register.db")
+
+
+# --- What is read
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("contract-*.json")), ids=lambda p: p.stem)
+def test_the_examples_are_valid(path: Path) -> None:
+    starter.parse_contract(path.read_bytes())
+
+
+def test_one_example_owes_an_audit_and_the_other_does_not() -> None:
+    replacement, new = (
+        starter.parse_contract((EXAMPLES / f"contract-{name}.json").read_bytes())
+        for name in ("remplacement", "neuf")
+    )
+    assert replacement.audit_is_owed
+    assert len(replacement.sites) == 2
+    assert not new.audit_is_owed
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"a": 1, "a": 2}', "clé « a » donnée deux fois"),
+        (b'{"a": {"b": 1, "b": 1}}', "clé « b » donnée deux fois"),
+        (b'{"a": NaN}', "JSON invalide : NaN n'est pas un nombre"),
+        (b'{"a": -Infinity}', "JSON invalide : -Infinity n'est pas un nombre"),
+        (b'{"a":', "JSON invalide (ligne 1, colonne 6)"),
+        (b"\xff\xfe", "contenu illisible : texte UTF-8 attendu"),
+        (b"[]", "objet JSON attendu"),
+        (b"[" * 100_000, "JSON invalide (imbrication ou nombre démesuré)"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "JSON invalide (imbrication ou nombre démesuré)"),
+        (b" " * 1_000_001, "contenu trop volumineux (1 Mo au plus)"),
+    ],
+    ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else "",
+)
+def test_ambiguous_or_oversized_json_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(starter.Refused) as refusal:
+        starter.parse_object(content)
+    assert refusal.value.problems == (reason,)
+
+
+# --- What it answers
+
+
+def test_every_problem_of_a_contract_is_told_with_its_path(
+    contract: dict[str, Any],
+    written: Callable[[object], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    contract["sites"][0]["zone"] = "lune"
+    contract["client"]["colour"] = "bleu"
+    del contract["signed_at"]
+    assert starter.run(["start", written(contract)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" : ")[0] for line in lines] == [
+        "signed_at",
+        "client.colour",
+        "sites[0].zone",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Utilisation : starter.py"),
+        (["begin"], "commande inconnue"),
+        (["start"], "argument manquant"),
+        (["start", "--force"], "option inconnue : --force"),
+        (["start", "/nowhere/contract.json"], "fichier illisible"),
+        (["start", "/"], "fichier illisible"),
+        (["fact", "MIL-1"], "argument manquant"),
+        (["fact", "MIL-1", "lunch_held"], "fait inconnu « lunch_held »"),
+        (["fact", "MIL-1", "kickoff_held", "/nowhere.json"], "fichier illisible"),
+        (["status"], "argument manquant"),
+        (["status", "MIL-1", "MIL-2"], "trop d'arguments"),
+    ],
+    ids=" ".join,
+)
+def test_misuse_exits_with_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert starter.run(arguments) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert not printed.out
+
+
+def test_help_is_in_french_and_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert starter.run(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "Utilisation : " in printed
+    assert "Commandes:" in printed
+    assert not any(word in printed for word in ("Usage", "Show", "Commands"))
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["start", str(EXAMPLES / "contract-neuf.json")],
+        ["fact", "MIL-1", "kickoff_held"],
+        ["status", "MIL-1"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_a_server_it_says_so(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert starter.run(arguments) == 1
+    printed = capsys.readouterr()
+    assert "serveur Temporal injoignable" in printed.err
+    assert not printed.out
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_misspelt_setting_stops_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ONBOARDING_SMTPP_HOST", "localhost")
+    assert starter.run(["status", "MIL-1"]) == 1
+    assert "ONBOARDING_SMTPP_HOST" in capsys.readouterr().err
+
+
+def test_as_a_process_it_reads_standard_input() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "starter.py", "start", "-"],
+        input=b'{"reference": "MIL 1"}',
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("reference : ")
+    assert not done.stdout
+
+
+def test_a_misspelt_command_does_not_load_the_sdk() -> None:
+    probe = "import sys, starter; starter.run(['begin']); sys.exit('temporalio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
+
+
+# --- What is shown in the web UI
+
+
+def _named(contract: dict[str, Any], name: str) -> Contract:
+    return Contract.model_validate(contract | {"client": contract["client"] | {"name": name}})
+
+
+def test_the_summary_names_the_client_and_the_contract(contract: dict[str, Any]) -> None:
+    shown = contract_summary(Contract.model_validate(contract))
+    assert shown == "Laiteries du Val d'Authion — contrat MIL-2026-041"
+
+
+def test_the_details_name_people_by_function_without_their_addresses(
+    contract: dict[str, Any],
+) -> None:
+    shown = contract_details(Contract.model_validate(contract))
+    assert "- chef de projet : Claire Fontaine" in shown
+    assert "- décideur signataire : Hélène Marchand" in shown
+    assert "- Plateforme de Colmar (COLMAR)" in shown
+    assert "remplacement d'un système existant" in shown
+    assert "@" not in shown
+    assert "+33" not in shown
+
+
+def test_outside_text_is_neither_mark_up_nor_html(contract: dict[str, Any]) -> None:
+    hostile = _named(contract, "[ici](https://x.example) <img src=x> **gras** `code`")
+    for shown in (contract_summary(hostile), contract_details(hostile)):
+        assert r"\[ici\]\(https" in shown
+        assert r"\<img src=x\>" in shown
+        assert r"\*\*gras\*\* \`code\`" in shown
+
+
+def test_summary_and_details_stay_within_what_the_server_shows(contract: dict[str, Any]) -> None:
+    sites = [contract["sites"][0] | {"code": f"S{n}", "name": "é" * 200} for n in range(500)]
+    large = _named(contract | {"sites": sites, "equipment": []}, "é" * 200)
+    assert len(contract_summary(large).encode()) <= 200
+    assert contract_summary(large).endswith("… — contrat MIL-2026-041")
+    assert len(contract_details(large).encode()) <= 20_000
+
+
+# --- Against a server, without any worker
+
+
+@pytest.fixture(scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    folder = tmp_path_factory.mktemp("temporal")
+    async with lasting_server(folder, port=free_port(), ui_port=free_port()) as connected:
+        await create_search_attributes(connected)
+        yield connected
+
+
+@pytest.fixture
+async def register(tmp_path: Path) -> AsyncIterator[Register]:
+    async with opened_register(f"sqlite:///{tmp_path}/register.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starter, "CALL_TIMEOUT", timedelta(seconds=1))
+
+
+def _signed(contract: dict[str, Any], **changes: object) -> Contract:
+    return Contract.model_validate(contract | changes)
+
+
+async def test_the_same_contract_twice_is_the_same_run(
+    client: Client, register: Register, contract: dict[str, Any]
+) -> None:
+    signed = _signed(contract, reference="TWICE")
+    assert await starter.start_onboarding(client, register, signed)
+    assert not await starter.start_onboarding(client, register, signed)
+    run = await client.get_workflow_handle("onboarding-TWICE").describe()
+    assert run.typed_search_attributes[CONTRACT_REFERENCE] == "TWICE"
+    assert run.typed_search_attributes[CLIENT_NAME] == signed.client.name
+    assert await run.memo() == {"contract_sha256": fingerprint(signed)}
+    assert await run.static_summary() == contract_summary(signed)
+    assert await run.static_details() == contract_details(signed)
+
+
+async def test_another_contract_under_a_used_reference_is_refused(
+    client: Client, register: Register, contract: dict[str, Any]
+) -> None:
+    first = _signed(contract, reference="USED")
+    await starter.start_onboarding(client, register, first)
+    with pytest.raises(starter.Refused, match="déjà celle d'un autre contrat"):
+        await starter.start_onboarding(
+            client, register, _signed(contract, reference="USED", project_kind="extension")
+        )
+
+
+async def test_the_register_remembers_what_temporal_forgot(
+    client: Client, register: Register, contract: dict[str, Any]
+) -> None:
+    signed = _signed(contract, reference="OLD")
+    opened = datetime(2026, 3, 16, 12, tzinfo=UTC)
+    order = OpenOnboarding(
+        contract=signed.model_dump(mode="json"),
+        workflow_id="onboarding-OLD",
+        run_id="a-run",
+        started_at=opened,
+    )
+    await register.claim(order, fingerprint(signed))
+    with pytest.raises(starter.Refused, match="n'existe plus sur ce serveur"):
+        await starter.start_onboarding(client, register, signed)
+
+    status = {"reference": "OLD", "client": signed.client.name, "step": "completed"}
+    await register.project(
+        Projection(
+            onboarding="OLD",
+            at=opened + timedelta(days=200),
+            step="completed",
+            health="on_time",
+            project_manager="CFO",
+            next_deadline=None,
+            last_missed_at=None,
+            open_reserves=0,
+            missed_deadlines=0,
+            status=status,
+            closed=True,
+        )
+    )
+    assert not await starter.start_onboarding(client, register, signed)
+    assert await starter.read_status(client, register, "OLD") == status
+    with pytest.raises(starter.Refused, match="déjà celle d'un autre contrat"):
+        await starter.start_onboarding(
+            client, register, _signed(contract, reference="OLD", project_kind="new")
+        )
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_without_a_worker_nothing_is_confirmed(
+    client: Client, register: Register, contract: dict[str, Any]
+) -> None:
+    await starter.start_onboarding(client, register, _signed(contract, reference="ALONE"))
+    with pytest.raises(starter.Refused, match="aucun worker"):
+        await starter.send_fact(client, "ALONE", "kickoff_held", {"fact_id": "1"})
+
+
+async def test_an_unknown_onboarding_is_said_to_be(
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", client.service_client.config.target_host)
+    monkeypatch.setenv("ONBOARDING_DATABASE_URL", f"sqlite:///{tmp_path}/register.db")
+    for command in (["status", "NOBODY"], ["fact", "NOBODY", "kickoff_held"]):
+        # In a thread: a command has an event loop of its own.
+        assert await asyncio.to_thread(starter.run, command) == 1
+        assert capsys.readouterr().err == "aucun onboarding « NOBODY »\n"
+
+
+def test_a_fact_id_counts_for_one_content_only() -> None:
+    held = {"fact_id": "crm-1", "held_on": "2026-05-11"}
+    first = starter._update_id("kickoff_held", held)
+    assert first == starter._update_id("kickoff_held", dict(reversed(held.items())))
+    assert first != starter._update_id("kickoff_held", held | {"held_on": "2026-05-12"})
+    assert first != starter._update_id("training_held", held)
+    assert starter._update_id("kickoff_held", {"held_on": "2026-05-11"}) is None
+
+
+# --- What a status reads like
+
+
+def test_a_status_reads_in_french() -> None:
+    lines = list(
+        in_french(
+            {
+                "reference": "MIL-1",
+                "client": "Laiteries",
+                "step": 4,
+                "health": "late",
+                "deadlines": [
+                    {"obligation": "O2", "state": "met", "due_at": "2026-03-30T23:59:59+02:00"},
+                    {
+                        "obligation": "O12",
+                        "key": "3",
+                        "state": "missed",
+                        "due_at": "2026-05-01T23:59:59+02:00",
+                    },
+                    {"obligation": "O13", "state": "running", "due_at": None},
+                    {
+                        "obligation": "O14",
+                        "state": "running",
+                        "due_at": "2026-06-01T08:00:00+02:00",
+                    },
+                ],
+                "reserves": [
+                    {"number": 3, "severity": "major", "due_on": "2026-05-01", "state": "fixed"},
+                    {"number": 2, "severity": "minor", "due_on": "2026-05-02", "state": "lifted"},
+                ],
+                "waiting_for": [{"fact": "reserve_lifted", "owed_by": "technical_lead"}],
+                "open_points": [
+                    {"id": "P1", "message": "Mail refusé", "owed_by": "project_manager"}
+                ],
+                "rejected_count": 2,
+            }
+        )
+    )
+    assert lines == [
+        "Onboarding MIL-1 — Laiteries",
+        "Étape : 4. Recette et levée des réserves",
+        "Santé : en retard",
+        "Échéances manquées :",
+        "  - O12 (3) : vendredi 1er mai 2026 à 23\u00a0h\u00a059",
+        "Prochaines échéances :",
+        "  - O14 : lundi 1er juin 2026 à 8\u00a0h\u00a000",
+        "Réserves ouvertes :",
+        "  - n° 3 (majeure), déclarée corrigée, à lever avant le vendredi 1er mai 2026",
+        "Attendu :",
+        "  - reserve_lifted, de : responsable technique",
+        "Points ouverts :",
+        "  - [P1] Mail refusé, à régler par : chef de projet",
+        "2 faits refusés : voir --json",
+    ]

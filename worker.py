@@ -1,0 +1,110 @@
+"""The process that hosts the workflow and the activities of every onboarding.
+
+It refuses to start rather than take work it could not do: wrong settings, unreachable server or
+database, missing search attributes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from temporalio.worker import Worker
+
+from activities.document_store import DocumentStore
+from activities.documents import DocumentActivities
+from activities.mail import MailActivities
+from activities.register import RegisterActivities
+from connection import (
+    SearchAttributesRefused,
+    Unreachable,
+    connect,
+    create_search_attributes,
+    opened_register,
+)
+from ending import leave
+from settings import SettingsError, load_settings
+from workflows.client_onboarding import ClientOnboarding
+from workflows.names import TASK_QUEUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from temporalio.client import Client
+
+    from register.store import Register
+    from settings import Settings
+
+GRACE: Final = timedelta(seconds=10)
+"""What an activity under way gets to finish when the worker is asked to stop."""
+
+CACHED_RUNS: Final = 2_000
+"""A cache smaller than the number of active runs replays whole histories at every step."""
+
+_log: Final = logging.getLogger("onboarding.worker")
+
+
+def build_worker(
+    client: Client, settings: Settings, register: Register, store: DocumentStore
+) -> Worker:
+    """The worker of this program, of the demonstration and of the tests: not started yet."""
+    activities = (
+        RegisterActivities(register, settings),
+        DocumentActivities(register, store),
+        MailActivities(register, store, settings),
+    )
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[ClientOnboarding],
+        activities=[one for part in activities for one in _defined(part)],
+        max_cached_workflows=CACHED_RUNS,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+def _defined(part: object) -> list[Callable[..., Any]]:
+    """The methods of that object that are activities."""
+    methods = (getattr(part, name) for name in dir(part) if not name.startswith("_"))
+    return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
+
+
+async def serve() -> None:
+    """Take work until SIGTERM or SIGINT, then let what is under way finish."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    settings = load_settings()
+    store = DocumentStore(settings.documents_url)
+    client = await connect()
+    async with opened_register(settings.database_url) as register:
+        await create_search_attributes(client)
+        async with build_worker(client, settings, register, store):
+            _log.info("à l'écoute de la file %s, espace %s", TASK_QUEUE, client.namespace)
+            await stop.wait()
+            _log.info("arrêt demandé : les activités en cours se terminent")
+    _log.info("arrêté")
+
+
+def main() -> int:
+    """Run the worker; the exit code."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        asyncio.run(serve())
+    except (SettingsError, Unreachable, SearchAttributesRefused) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,0 +1,97 @@
+"""What is to be done now, and when to look again: one look at everything that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from process import deviations, french, maintenance, reminders
+from process.calendar import at, end_of, iso_week, monday_of, paris, paris_day, start_of
+from process.obligations import Deadline
+from process.onboarding import Onboarding
+from process.reminders import Reminder
+from workflows.sendings import Sending
+from workflows.steps import STEPS
+
+
+@dataclass(frozen=True)
+class Wake:
+    """An absolute instant at which to look again, and what for, in French."""
+
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """The sendings that may leave now, the reminders of the hour, the next instant."""
+
+    sendings: list[Sending]
+    reminders: list[Reminder]
+    wake: Wake | None
+
+
+def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
+    """Everything owed that has not been started, and the earliest instant that changes it."""
+    started = o.record.sendings
+    owed = [
+        sending
+        for step in STEPS.values()
+        for sending in step.sendings(o, now)
+        if sending.to and (sending.key not in started or started[sending.key].state == "again")
+    ]
+    chased = reminders.chases(o, held, now)
+    wakes = [
+        *(
+            Wake(sending.at, f"Envoi prévu : {sending.title}")
+            for sending in owed
+            if sending.at and sending.at > now
+        ),
+        *_wakes(o, held, now),
+    ]
+    if rung := reminders.next_reminder(chased, now):
+        wakes.append(Wake(rung, "Rappels du matin"))
+    return Agenda(
+        sendings=[sending for sending in owed if sending.at is None or sending.at <= now],
+        reminders=reminders.due_reminders(chased, o.record.reminded_until, now),
+        wake=min((wake for wake in wakes if wake.at > now), key=lambda wake: wake.at, default=None),
+    )
+
+
+def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> list[Wake]:
+    wakes = [
+        Wake(
+            deadline.limit.due_at + timedelta(seconds=1),
+            f"{deadline.obligation.code} {deadline.title} : échéance "
+            f"{french.full_instant(paris(deadline.limit.due_at))}",
+        )
+        for deadline in held
+        if deadline.state == "running" and deadline.limit.due_at
+    ]
+    wakes += [
+        Wake(phase.slot.starts_at, f"Début de la phase {phase.id}")
+        for phase in o.phases.values()
+        if not phase.ended
+    ]
+    if unnoticed := deviations.next_detection(o, now):
+        wakes.append(Wake(unnoticed, "Contrôle du planning des phases"))
+    if o.deployment_starts_at and not o.deployment_over_at:
+        monday = monday_of(iso_week(paris_day(now))) + timedelta(days=7)
+        wakes.append(Wake(start_of(monday), "Nouvelle semaine de déploiement"))
+    if o.contract.maintenance and not o.record.activated_at and not maintenance.is_blocked(o):
+        activation = maintenance.activation_at(o, now)
+        if activation:
+            wakes.append(Wake(activation, "Activation de la maintenance"))
+    for fact in o.record.waiting:
+        wakes.append(
+            Wake(waiting_too_long_at(o, fact.received_at), f"Fait en attente : {fact.fact}")
+        )
+    # Each new year, to see whether the calendar must be read for later ones.
+    year = paris_day(now).year + 1
+    wakes.append(Wake(at(date(year, 1, 2), o.policy.reminder_hour), "Calendrier de l'année"))
+    return wakes
+
+
+def waiting_too_long_at(o: Onboarding, received_at: datetime) -> datetime:
+    """When a fact that waits becomes an open point (5 jo, setting)."""
+    return end_of(o.calendar.add(paris_day(received_at), o.policy.waiting_fact_jo))

@@ -1,0 +1,45 @@
+"""How payloads are read: like pydantic's converter, but nothing a person sends is dropped.
+
+The SDK logs, and drops, a signal whose payload does not decode. Where no type is asked for (the
+handlers of facts and the run take whatever comes), what cannot be read is handed over as
+``Unreadable``, so that it is refused with a reason and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A payload that is not JSON; its first bytes as text."""
+
+    beginning: str
+
+
+class TolerantPayloadConverter(PydanticPayloadConverter):
+    """Pydantic's converter, which hands over unreadable untyped payloads instead of failing."""
+
+    def from_payloads(
+        self, payloads: Sequence[Payload], type_hints: list[type] | None = None
+    ) -> list[Any]:
+        """Decode payloads; without type hints, an unreadable one becomes ``Unreadable``."""
+        if type_hints is not None:
+            return super().from_payloads(payloads, type_hints)
+        return [self._read(payload) for payload in payloads]
+
+    def _read(self, payload: Payload) -> Any:
+        try:
+            [value] = super().from_payloads([payload])
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not vanish
+            return Unreadable(payload.data[:2_000].decode(errors="replace"))
+        return value
+
+
+data_converter: Final = DataConverter(payload_converter_class=TolerantPayloadConverter)

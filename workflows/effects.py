@@ -1,0 +1,113 @@
+"""How the workflow asks the activities: one place for their names, time-outs and retries.
+
+Every effect may be tried again: mails and documents are keyed, the register is upserted.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from process.orders import (
+    DocumentOrder,
+    IssuedDocument,
+    MailOrder,
+    MailReport,
+    Opening,
+    OpenOnboarding,
+    Projection,
+    ReadWorkedDays,
+    WorkedDays,
+)
+from workflows.page import summary
+
+_PATIENT: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=2),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(minutes=10),
+)
+"""For what must happen in the end, however long a server is away."""
+
+_BRIEF: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
+"""For a picture that the next one replaces."""
+
+
+async def open_onboarding(order: OpenOnboarding) -> Opening:
+    """Claim the reference; read the calendar and the settings of the run."""
+    answer: Opening = await workflow.execute_activity(
+        "open_onboarding",
+        order,
+        result_type=Opening,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=_PATIENT,
+        summary=summary("Ouverture : référence, calendrier et réglages"),
+    )
+    return answer
+
+
+async def read_worked_days(order: ReadWorkedDays) -> WorkedDays:
+    """Read the calendar for later years."""
+    answer: WorkedDays = await workflow.execute_activity(
+        "read_worked_days",
+        order,
+        result_type=WorkedDays,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=_PATIENT,
+        summary=summary(f"Calendrier {order.first_year}-{order.last_year}"),
+    )
+    return answer
+
+
+async def issue_document(order: DocumentOrder, patience: timedelta) -> IssuedDocument:
+    """Issue one version of a document."""
+    answer: IssuedDocument = await workflow.execute_activity(
+        "issue_document",
+        order,
+        result_type=IssuedDocument,
+        start_to_close_timeout=timedelta(seconds=60),
+        schedule_to_close_timeout=patience,
+        retry_policy=_PATIENT,
+        summary=summary(f"Document {order.reference}"),
+    )
+    return answer
+
+
+async def send_mail(order: MailOrder, title: str, patience: timedelta) -> MailReport:
+    """Send a mail to each of its recipients, once."""
+    answer: MailReport = await workflow.execute_activity(
+        "send_mail",
+        order,
+        result_type=MailReport,
+        start_to_close_timeout=timedelta(minutes=5),
+        heartbeat_timeout=timedelta(minutes=1),
+        schedule_to_close_timeout=patience,
+        retry_policy=_PATIENT,
+        summary=summary(f"Courriel : {title}"),
+    )
+    return answer
+
+
+async def project(projection: Projection) -> None:
+    """Show the register where the onboarding stands; a local activity, since it is idempotent
+    and frequent."""
+    await workflow.execute_local_activity(
+        "project_onboarding",
+        projection,
+        start_to_close_timeout=timedelta(seconds=5),
+        retry_policy=_BRIEF,
+        summary=summary("Registre"),
+    )
+
+
+async def project_the_end(projection: Projection) -> None:
+    """The last picture must reach the register: it outlives the run."""
+    await workflow.execute_activity(
+        "project_onboarding",
+        projection,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=_PATIENT,
+        summary=summary("Registre : état final"),
+    )

@@ -1,0 +1,173 @@
+"""The ``status`` of a run and its projection for the register, from the same picture."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from process import maintenance
+from process.calendar import paris
+from process.health import Health, health
+from process.obligations import Deadline
+from process.onboarding import Onboarding, Phase
+from process.orders import Projection
+from process.status import (
+    DeadlineStatus,
+    DocumentStatus,
+    DoeStatus,
+    EmailStatus,
+    ExpectedFact,
+    InterviewStatus,
+    MaintenanceStatus,
+    OpenPointStatus,
+    PhaseStatus,
+    RejectedStatus,
+    ReserveStatus,
+    Status,
+    WaitingStatus,
+)
+from workflows.steps import STEPS, current_step
+
+KEPT: Final = 500
+
+
+def status(
+    o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
+) -> Status:
+    """The answer to the ``status`` query (DESIGN, section 4)."""
+    step: int | Literal["completed"] = "completed" if completed else current_step(o) or len(STEPS)
+    record = o.record
+    return Status(
+        reference=o.contract.reference,
+        client=o.contract.client.name,
+        step=step,
+        health=_health(o, held, now, completed=completed),
+        deadlines=[
+            DeadlineStatus(
+                obligation=deadline.obligation.code,
+                key=deadline.limit.key,
+                due_at=deadline.limit.due_at,
+                met_at=_paris(deadline.limit.met_at),
+                state=deadline.state,
+            )
+            for deadline in held
+        ],
+        phases=[_phase(o, phase, now) for phase in o.phases.values()],
+        reserves=[
+            ReserveStatus(
+                number=number,
+                severity=story.reserve.severity,
+                due_on=story.due_on,
+                state=story.state,
+                history=story.history,
+            )
+            for number, story in o.reserves.items()
+        ],
+        doe=DoeStatus(missing=o.doe_missing, delivered_at=_paris(o.accepted_at("doe_delivery"))),
+        maintenance=MaintenanceStatus(
+            effective_on=maintenance.effective_on(o),
+            activation_on=maintenance.activation_on(o, now),
+            activated_at=_paris(record.activated_at),
+        ),
+        interview=InterviewStatus(verdict=o.verdict),
+        documents=[
+            DocumentStatus(
+                kind=document.kind,
+                reference=document.reference,
+                version=document.version,
+                sha256=document.sha256,
+                issued_at=paris(document.issued_at),
+            )
+            for document in record.documents[-KEPT:]
+        ],
+        emails=[
+            EmailStatus(
+                kind=sending.kind,
+                to=sent.to,
+                message_id=sent.message_id,
+                accepted_at=_paris(sent.accepted_at),
+            )
+            for sending in record.sendings.values()
+            for sent in sending.mails
+        ][-KEPT:],
+        waiting_for=[]
+        if completed
+        else [
+            ExpectedFact(fact=expected.fact, owed_by=expected.owed_by)
+            for step in STEPS.values()
+            for expected in step.expected(o, now)
+        ],
+        waiting=[
+            WaitingStatus(
+                fact=fact.fact,
+                payload=fact.payload,
+                waits_for=fact.waits_for,
+                received_at=paris(fact.received_at),
+            )
+            for fact in record.waiting
+        ],
+        rejected=[
+            RejectedStatus(
+                fact=fact.fact,
+                payload=fact.payload,
+                reason=fact.reason,
+                received_at=paris(fact.received_at),
+            )
+            for fact in record.rejected
+        ],
+        rejected_count=record.rejected_count,
+        open_points=[
+            OpenPointStatus(
+                id=point.id,
+                kind=point.kind,
+                message=point.message,
+                since=paris(point.since),
+                owed_by=point.owed_by,
+            )
+            for point in record.open_points
+        ],
+    )
+
+
+def projection(
+    o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
+) -> Projection:
+    """The picture that the register keeps and the search attributes show."""
+    full = status(o, held, now, completed=completed)
+    running = [d.limit.due_at for d in held if d.state == "running" and d.limit.due_at]
+    missed = [d for d in held if d.state == "missed"]
+    manager = o.persons.get("project_manager")
+    return Projection(
+        onboarding=o.contract.reference,
+        at=now,
+        step=str(full.step),
+        health=full.health,
+        project_manager=manager.code if manager else None,
+        next_deadline=None if completed else min(running, default=None),
+        last_missed_at=max((d.limit.due_at for d in missed if d.limit.due_at), default=None),
+        open_reserves=len(o.open_reserves),
+        missed_deadlines=len(missed),
+        status=full.model_dump(mode="json"),
+        closed=completed,
+    )
+
+
+def _phase(o: Onboarding, phase: Phase, now: datetime) -> PhaseStatus:
+    accepted, hours = o.notice_accepted_at(phase), o.notice_hours(phase)
+    site = phase.slot.site
+    return PhaseStatus(
+        id=phase.id,
+        starts_at=o.local(phase.slot.starts_at, site),
+        ends_at=o.local(phase.slot.ends_at, site),
+        notice_accepted_at=o.local(accepted, site) if accepted else None,
+        notice_hours=round(hours, 2) if hours is not None else None,
+        state=phase.state(now),
+    )
+
+
+def _health(o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool) -> Health:
+    return "on_time" if completed else health(o, held, now)
+
+
+def _paris(instant: datetime | None) -> datetime | None:
+    return paris(instant) if instant else None

@@ -1,0 +1,146 @@
+"""What leaves: a mail with its documents, to whom, when. Steps declare, the workflow performs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from process.onboarding import Onboarding, one_a_mailbox
+from process.orders import Recipient
+from process.vocabulary import Party
+
+
+@dataclass(frozen=True)
+class MailKind:
+    """What a kind of mail is called, for the people who read the timeline, and the obligation
+    it serves."""
+
+    title: str
+    obligation: str | None = None
+
+
+MAILS: Final[dict[str, MailKind]] = {
+    "welcome": MailKind("Bienvenue au client"),
+    "assignment": MailKind("Mission du chef de projet"),
+    "project_manager_missing": MailKind("Chef de projet à nommer"),
+    "kickoff_convocation": MailKind("Convocation au kick-off", "O1"),
+    "kickoff_minutes": MailKind("Compte rendu de kick-off et plan de travaux", "O2"),
+    "work_plan_updated": MailKind("Plan de travaux après audit", "O2"),
+    "audit_report": MailKind("Rapport d'audit", "O3"),
+    "scope_change_proposal": MailKind("Proposition d'avenant", "O4"),
+    "intervention_schedule": MailKind("Planning d'intervention", "O5"),
+    "phase_cancelled": MailKind("Annulation d'une phase", "O5"),
+    "progress_report": MailKind("Compte rendu d'avancement", "O6"),
+    "deviation_request": MailKind("Écart à expliquer", "O7"),
+    "deviation_notice": MailKind("Avis d'écart", "O7"),
+    "training_convocation": MailKind("Convocation à la formation", "O8"),
+    "user_guide": MailKind("Guide utilisateur", "O9"),
+    "recette_convocation": MailKind("Convocation à la recette", "O10"),
+    "recette_minutes": MailKind("Procès-verbal de recette", "O11"),
+    "reserve_fixed": MailKind("Réserve corrigée, à constater", "O12"),
+    "reserve_reopened": MailKind("Levée refusée", "O12"),
+    "reserve_lifted": MailKind("Procès-verbal de levée", "O12"),
+    "doe_complete": MailKind("DOE complet, à autoriser", "O13"),
+    "doe_delivery": MailKind("Remise du DOE", "O13"),
+    "incident_sheet": MailKind("Fiche procédure d'incident", "O15"),
+    "activation_blocked": MailKind("Activation à décider", "O14"),
+    "activation_notice": MailKind("Avis d'activation", "O14"),
+    "maintenance_call_minutes": MailKind("Compte rendu de présentation du service", "O16"),
+    "interview_invitation": MailKind("Invitation à l'entretien", "O17"),
+    "interview_report": MailKind("Rapport d'entretien à 30 jours", "O17"),
+    "closing_client": MailKind("Fin de l'onboarding (client)"),
+    "closing_team": MailKind("Fin de l'onboarding (Mileo)"),
+    "reminder": MailKind("Rappels du jour"),
+    "client_reminder": MailKind("Relance du client"),
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document to issue. Two orders of one kind and subject are versions of one document."""
+
+    kind: str
+    subject: str
+    data: dict[str, Any]
+    sites: list[str]
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A mail owed once: its key is what "once" means."""
+
+    kind: str
+    key: str
+    to: list[Recipient]
+    data: dict[str, Any]
+    documents: tuple[Document, ...] = ()
+    manager: Recipient | None = None
+    """Who signs the mail, issues its documents and receives the answers."""
+    at: datetime | None = None
+    """When it leaves; at once without it."""
+
+    @property
+    def title(self) -> str:
+        """``Planning d'intervention (P1:2)``: what it is, for the people who read it."""
+        subject = self.key.partition(":")[2]
+        title = MAILS[self.kind].title
+        return f"{title} ({subject})" if subject else title
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A fact that is awaited next, and who owes it."""
+
+    fact: str
+    owed_by: Party
+
+
+def plain(o: Onboarding, value: Any, site: str | None = None) -> Any:
+    """Data as templates read it: ISO dates, ISO instants on the clock of the site."""
+    if isinstance(value, BaseModel):
+        return {
+            name: plain(o, getattr(value, name), site)
+            for name in type(value).model_fields
+            if name != "fact_id"
+        }
+    if isinstance(value, datetime):
+        return o.local(value, site).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: plain(o, item, site) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(o, item, site) for item in value]
+    return value
+
+
+def mail(  # noqa: PLR0913 - each names one property of the mail
+    o: Onboarding,
+    kind: str,
+    to: Sequence[Party | Recipient | None],
+    data: dict[str, Any],
+    *,
+    subject: str = "",
+    documents: tuple[Document, ...] = (),
+    manager: Party = "project_manager",
+    at: datetime | None = None,
+) -> Sending:
+    """A sending of that kind; ``subject`` tells apart those that may leave several times."""
+    return Sending(
+        kind=kind,
+        key=f"{kind}:{subject}" if subject else kind,
+        to=one_a_mailbox(o.person(who) if isinstance(who, str) else who for who in to),
+        data=data,
+        documents=documents,
+        manager=o.person(manager),
+        at=at,
+    )
+
+
+def every_site(o: Onboarding) -> list[str]:
+    """The codes of all the sites of the contract."""
+    return o.sites_of(None)

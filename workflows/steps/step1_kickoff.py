@@ -1,0 +1,141 @@
+"""Étape 1 — Kick-off projet et audit de l'existant (O1 to O4).
+
+« Le kick-off projet est organisé dans les 10 jours ouvrés suivant la signature du contrat. […]
+L'audit de l'existant est réalisé dans les 5 jours suivant le kick-off pour les projets de
+remplacement ou d'extension d'un système existant. »
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from process.obligations import OBLIGATIONS, deadlines
+from process.onboarding import Onboarding
+from process.vocabulary import Party
+from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+
+
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """The welcome, the convocation, the minutes with the work plan, the audit and its effects."""
+    yield from _welcome(o, now)
+    yield from _kickoff(o)
+    yield from _audit(o)
+
+
+def _welcome(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    if "assignment" in o.record.sendings:
+        return
+    limits = [
+        {
+            "obligation": deadline.obligation.code,
+            "title": deadline.title,
+            "due_at": plain(o, deadline.limit.due_at),
+        }
+        for deadline in deadlines(o, now)
+        if deadline.limit.due_at and deadline.state == "running"
+    ]
+    if "project_manager" not in o.persons:
+        # The clock does not stop; the client is welcomed once someone can be named.
+        yield mail(o, "project_manager_missing", ["head_of_projects"], {"limits": limits})
+        return
+    yield mail(
+        o,
+        "welcome",
+        ["decision_maker", "technical_lead", "primary_user"],
+        {
+            "project_manager": plain(o, o.persons["project_manager"]),
+            "kickoff_due_on": _kickoff_due_on(o),
+        },
+    )
+    yield mail(
+        o,
+        "assignment",
+        ["project_manager"],
+        {
+            "limits": limits,
+            "expected": [
+                "Planifier le kick-off avec le client (fait kickoff_planned).",
+                "Prévenir le responsable technique référent et préparer l'ordre du jour.",
+            ],
+        },
+    )
+
+
+def _kickoff_due_on(o: Onboarding) -> str:
+    return o.calendar.add(o.signed_on, o.policy.kickoff_jo).isoformat()
+
+
+def _kickoff(o: Onboarding) -> Iterator[Sending]:
+    people = OBLIGATIONS["O1"].recipients
+    if (plan := o.kickoff_plan) and not o.kickoff:
+        rank = len(o.kickoff_plans)
+        data = {
+            **plain(o, plan),
+            "audit_owed": o.contract.audit_is_owed,
+            "kickoff_due_on": _kickoff_due_on(o),
+            "moved": rank > 1,
+            "participants": [
+                {"name": person.name, "job": person.job, "role": person.role}
+                for person in o.people(("project_manager", *people))
+            ],
+        }
+        agenda = Document("ordre_du_jour", "kickoff", data, every_site(o))
+        yield mail(o, "kickoff_convocation", people, data, subject=str(rank), documents=(agenda,))
+    if o.kickoff:
+        data = {**plain(o, o.kickoff), "audit": None}
+        for phase in data["phases"]:
+            site = phase["site"]
+            planned = o.phases[phase["id"]].slots[0]
+            phase["starts_at"] = plain(o, planned.starts_at, site)
+            phase["ends_at"] = plain(o, planned.ends_at, site)
+        minutes = Document("compte_rendu_kickoff", "kickoff", data, every_site(o))
+        yield mail(o, "kickoff_minutes", people, data, documents=(minutes,))
+        # The minutes are version 1: the audit's version may only follow them.
+        if o.audit and "kickoff_minutes" in o.record.sendings:
+            data = {**data, "audit": plain(o, o.audit)}
+            updated = Document("compte_rendu_kickoff", "kickoff", data, every_site(o))
+            yield mail(o, "work_plan_updated", people, data, documents=(updated,))
+
+
+def _audit(o: Onboarding) -> Iterator[Sending]:
+    if not o.audit:
+        return
+    data = plain(o, o.audit)
+    change = o.audit.scope_change
+    report = Document("rapport_audit", "audit", data, every_site(o))
+    people: list[Party] = ["technical_lead"]
+    if change:
+        people.append("decision_maker")
+    yield mail(o, "audit_report", people, data, documents=(report,))
+    if change:
+        proposal = {
+            **plain(o, change),
+            "concluded_on": plain(o, o.audit.concluded_on),
+            "phases": [{"id": id_, "title": o.phases[id_].title} for id_ in change.phases],
+        }
+        document = Document("proposition_avenant", "scope_change", proposal, every_site(o))
+        yield mail(
+            o,
+            "scope_change_proposal",
+            OBLIGATIONS["O4"].recipients,
+            proposal,
+            documents=(document,),
+            manager="sales" if "sales" in o.persons else "project_manager",
+        )
+
+
+def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
+    """The kick-off planned and held, the audit where one is owed, the client's answer."""
+    if not o.kickoff:
+        if not o.kickoff_plan:
+            yield Expected("kickoff_planned", "project_manager")
+        yield Expected("kickoff_held", "project_manager")
+        return
+    if o.contract.audit_is_owed and not o.audit:
+        yield Expected("audit_concluded", "technical_referent")
+    if o.audit and o.audit.scope_change and not o.scope_answer:
+        yield Expected("scope_change_answered", "decision_maker")
+
+
+def finished(o: Onboarding) -> bool:
+    """Kick-off held, and audit concluded or not owed."""
+    return o.kickoff is not None and (o.audit is not None or not o.contract.audit_is_owed)

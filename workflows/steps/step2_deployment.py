@@ -1,0 +1,172 @@
+"""Étape 2 — Déploiement (O5 to O7).
+
+« […] avec un planning détaillé communiqué au client au minimum 72 heures avant chaque phase
+d'intervention. Le chef de projet organise des points d'avancement hebdomadaires pendant la
+phase de déploiement et communique immédiatement au client tout écart par rapport au planning
+initial, avec les causes et les mesures de rattrapage prévues. »
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from process.calendar import elapsed_hours, iso_week
+from process.deviations import Deviation, deviations
+from process.obligations import OBLIGATIONS, weeks_owed
+from process.onboarding import Onboarding, Phase, Slot
+from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+
+
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """A schedule for each firm phase, the weekly reports, the deviations."""
+    for phase in o.phases.values():
+        yield from _schedules(o, phase)
+    for week in o.reports:
+        yield _report(o, week, now)
+    for deviation in deviations(o, now):
+        yield from _deviation(o, deviation)
+
+
+def _brief(phase: Phase) -> dict[str, str]:
+    return {"id": phase.id, "title": phase.title, "site": phase.slot.site}
+
+
+def _schedules(o: Onboarding, phase: Phase) -> Iterator[Sending]:
+    slots = phase.firm_slots
+    # The technical lead first: their mail server's acceptance is the notice (O5).
+    if phase.cancelled:
+        if f"intervention_schedule:{phase.id}:{len(slots)}" in o.record.sendings:
+            start = plain(o, phase.slot.starts_at, phase.slot.site)
+            yield mail(
+                o,
+                "phase_cancelled",
+                ["technical_lead", o.site_contact(phase.slot.site)],
+                {"phase": {**_brief(phase), "starts_at": start}, "reason": phase.cancelled.reason},
+                subject=phase.id,
+            )
+        return
+    if not slots or phase.completed_at:
+        return
+    yield _schedule(o, phase, slots[-1], slots[-2] if len(slots) > 1 else None)
+
+
+def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) -> Sending:
+    data: dict[str, Any] = {
+        **plain(o, slot.plan, slot.site),
+        "notice_hours": max(0, int(elapsed_hours(slot.known_at, slot.starts_at))),
+        "moved": previous is not None,
+        "previous": previous
+        and {
+            "starts_at": plain(o, previous.starts_at, previous.site),
+            "ends_at": plain(o, previous.ends_at, previous.site),
+            "site": previous.site,
+        },
+    }
+    return mail(
+        o,
+        "intervention_schedule",
+        [*OBLIGATIONS["O5"].recipients, o.site_contact(slot.site)],
+        data,
+        subject=f"{phase.id}:{len(phase.firm_slots)}",
+        documents=(Document("planning_intervention", phase.id, data, [slot.site]),),
+    )
+
+
+def _report(o: Onboarding, week: str, now: datetime) -> Sending:
+    report = o.reports[week]
+    data = {
+        **plain(o, report),
+        "week": week,
+        "phases": [
+            {
+                **_brief(phase),
+                "state": phase.state(now),
+                "starts_at": plain(o, phase.slot.starts_at, phase.slot.site),
+                "ends_at": plain(o, phase.slot.ends_at, phase.slot.site),
+                "completed_at": plain(o, phase.completed_at, phase.slot.site),
+            }
+            for phase in o.phases.values()
+        ],
+        "deviations": [
+            {
+                "phase": deviation.phase.id,
+                "cause": deviation.declaration.cause,
+                "measures": deviation.declaration.measures,
+            }
+            for deviation in deviations(o, now)
+            if deviation.declaration and not deviation.phase.ended
+        ],
+    }
+    document = Document("compte_rendu_avancement", week, data, every_site(o))
+    return mail(
+        o,
+        "progress_report",
+        OBLIGATIONS["O6"].recipients,
+        data,
+        subject=week,
+        documents=(document,),
+    )
+
+
+def _deviation(o: Onboarding, deviation: Deviation) -> Iterator[Sending]:
+    phase, site = deviation.phase, deviation.planned.site
+    declared, moved_to = deviation.declaration, deviation.moved_to
+    new_starts_at = moved_to.starts_at if moved_to else declared and declared.new_starts_at
+    new_ends_at = moved_to.ends_at if moved_to else declared and declared.new_ends_at
+    data = {
+        "phase": _brief(phase),
+        "planned_starts_at": plain(o, deviation.planned.starts_at, site),
+        "planned_ends_at": plain(o, deviation.planned.ends_at, site),
+        "new_starts_at": plain(o, new_starts_at, site),
+        "new_ends_at": plain(o, new_ends_at, site),
+        "cause": declared.cause if declared else None,
+        "measures": declared.measures if declared else [],
+        "effect": declared.effect if declared else None,
+        "factual": declared is None,
+        "observed": deviation.observed,
+    }
+    notice_at = deviation.notice_at(o)
+    if declared is None:
+        yield mail(
+            o,
+            "deviation_request",
+            ["project_manager"],
+            {
+                "phase": data["phase"],
+                "observed": deviation.observed,
+                "notice_at": plain(o, notice_at),
+            },
+            subject=deviation.key,
+        )
+    how = "factual" if declared is None else "declared"
+    yield mail(
+        o,
+        "deviation_notice",
+        OBLIGATIONS["O7"].recipients,
+        data,
+        subject=f"{deviation.key}:{how}",
+        documents=(Document("avis_ecart", deviation.key, data, [phase.slot.site]),),
+        at=notice_at if declared is None else None,
+    )
+
+
+def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
+    """Firm phases, then their completion; the point of the week."""
+    if not o.kickoff:
+        return
+    states = [phase.state(now) for phase in o.phases.values()]
+    if "provisional" in states:
+        yield Expected("phase_planned", "project_manager")
+    if "open" in states:
+        yield Expected("phase_completed", "project_manager")
+    if not o.deployment_over_at:
+        this_week = iso_week(o.local(now).date())
+        if this_week in weeks_owed(o, now) and this_week not in o.reports:
+            yield Expected("progress_reported", "project_manager")
+    if any(deviation.declaration is None for deviation in deviations(o, now)):
+        yield Expected("deviation_declared", "project_manager")
+
+
+def finished(o: Onboarding) -> bool:
+    """Every phase completed or cancelled, at least one completed."""
+    return o.deployment_over_at is not None

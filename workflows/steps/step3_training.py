@@ -1,0 +1,59 @@
+"""Étape 3 — Formation des utilisateurs (O8 and O9).
+
+« La formation utilisateur est planifiée en amont de la mise en service et réalisée sur le
+système réel du client, dans ses locaux. […] Un guide utilisateur adapté au système du client
+est remis en fin de formation. »
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from process.obligations import OBLIGATIONS
+from process.onboarding import Onboarding
+from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+
+
+def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
+    """The convocation with its programme, then the user guide."""
+    for rank, training in enumerate(o.trainings, start=1):
+        plan = training.plans[-1]
+        if not training.held:
+            data = {**plain(o, plan, plan.site), "moved": len(training.plans) > 1}
+            yield mail(
+                o,
+                "training_convocation",
+                OBLIGATIONS["O8"].recipients,
+                data,
+                subject=f"{rank}:{len(training.plans)}",
+                documents=(Document("programme_formation", str(rank), data, [plan.site]),),
+            )
+        else:
+            data = plain(o, training.held)
+            yield mail(
+                o,
+                "user_guide",
+                OBLIGATIONS["O9"].recipients,
+                data,
+                subject=str(rank),
+                documents=(Document("guide_utilisateur", "guide", data, every_site(o)),),
+            )
+
+
+def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
+    """The training planned, the commissioning, the training held."""
+    if not o.kickoff:
+        return
+    if not o.trainings:
+        yield Expected("training_planned", "project_manager")
+    if o.trainings and not o.trainings[-1].held:
+        yield Expected("training_held", "project_manager")
+    if not o.commissioned and o.deployment_over_at:
+        yield Expected("commissioned", "project_manager")
+
+
+def finished(o: Onboarding) -> bool:
+    """Training held and guide sent."""
+    return any(
+        training.held and o.accepted_at(f"user_guide:{rank}")
+        for rank, training in enumerate(o.trainings, start=1)
+    )

@@ -1,0 +1,144 @@
+"""Étape 4 — Recette et levée des réserves (O10 to O12).
+
+« La recette est un processus contradictoire au cours duquel le client vérifie que le système
+livré est conforme au cahier des charges contractuel. […] Les réserves éventuellement émises
+lors de la recette sont consignées dans un procès-verbal et donnent lieu à un plan de levée de
+réserves avec échéances. »
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from process.facts import Reserve
+from process.obligations import OBLIGATIONS
+from process.onboarding import Onboarding, Recette, ReserveStory
+from workflows.sendings import Document, Expected, Sending, mail, plain
+
+
+def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
+    """The convocation with the grid, the minutes, and the life of each réserve."""
+    for rank, recette in enumerate(o.recettes, start=1):
+        yield from _recette(o, rank, recette)
+    for number, story in o.reserves.items():
+        yield from _reserve(o, number, story)
+
+
+def _recette(o: Onboarding, rank: int, recette: Recette) -> Iterator[Sending]:
+    plan = recette.plans[-1]
+    sites = o.sites_of(plan.site)
+    planned = plain(o, plan, plan.site or sites[0])
+    minutes = recette.minutes
+    if minutes is None:
+        data = {
+            **planned,
+            "results": [],
+            "moved": len(recette.plans) > 1,
+            "incident_sheet": o.contract.maintenance is not None,
+        }
+        yield mail(
+            o,
+            "recette_convocation",
+            OBLIGATIONS["O10"].recipients,
+            data,
+            subject=f"{rank}:{len(recette.plans)}",
+            documents=(Document("grille_recette", str(rank), data, sites),),
+        )
+        return
+    sites = minutes.sites or sites
+    reserves = [_with_due(o, reserve, minutes.effective_on) for reserve in minutes.reserves]
+    data = {
+        **plain(o, minutes),
+        "starts_at": planned["starts_at"],
+        "sites": sites,
+        "reserves": reserves,
+    }
+    grid = {**planned, "effective_on": data["effective_on"], "results": data["grid"]}
+    documents = [
+        Document("grille_recette", str(rank), grid, sites),
+        Document("pv_recette", str(rank), data, sites),
+    ]
+    if minutes.decision == "accepted_with_reserves":
+        plan_data = {"effective_on": data["effective_on"], "reserves": reserves}
+        documents.append(Document("plan_levee", str(rank), plan_data, sites))
+    yield mail(
+        o,
+        "recette_minutes",
+        OBLIGATIONS["O11"].recipients,
+        data,
+        subject=str(rank),
+        documents=tuple(documents),
+    )
+
+
+def _with_due(o: Onboarding, reserve: Reserve, noted_on: date) -> dict[str, Any]:
+    return {**plain(o, reserve), "due_on": plain(o, o.reserve_due_on(reserve, noted_on))}
+
+
+def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sending]:
+    reserve = {**plain(o, story.reserve), "due_on": plain(o, story.due_on)}
+    tries = sum(entry["what"].startswith("Levée refusée") for entry in story.history)
+    if story.state == "fixed" and story.fixed:
+        yield mail(
+            o,
+            "reserve_fixed",
+            ["technical_lead"],
+            {
+                "reserve": reserve,
+                "fixed_on": plain(o, story.fixed.fixed_on),
+                "evidence": story.fixed.evidence,
+            },
+            subject=f"{number}:{tries + 1}",
+        )
+    if tries and story.state == "open":
+        refusal = next(e for e in reversed(story.history) if e["what"].startswith("Levée refusée"))
+        yield mail(
+            o,
+            "reserve_reopened",
+            ["project_manager"],
+            {
+                "reserve": reserve,
+                "refused_on": refusal["on"],
+                "by": refusal["by"],
+                "reason": refusal["reason"],
+            },
+            subject=f"{number}:{tries}",
+        )
+    if story.state == "lifted":
+        lifted = next(e for e in reversed(story.history) if e["what"].startswith("Levée constatée"))
+        data = {
+            "reserve": reserve,
+            "lifted_on": plain(o, story.lifted_on),
+            "by": lifted["by"],
+            "history": story.history,
+        }
+        sites = o.sites_of(story.reserve.site)
+        yield mail(
+            o,
+            "reserve_lifted",
+            OBLIGATIONS["O12"].recipients,
+            data,
+            subject=str(number),
+            documents=(Document("pv_levee", str(number), data, sites),),
+        )
+
+
+def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
+    """The recette planned and signed off for every site, then each levée."""
+    if not finished(o) and o.deployment_over_at:
+        pending = {site for r in o.recettes_to_hold for site in o.sites_of(r.plans[-1].site)}
+        missing = [s for s in o.sites_of(None) if s not in o.accepted_sites and s not in pending]
+        if missing:
+            yield Expected("recette_planned", "project_manager")
+    if o.recettes_to_hold:
+        yield Expected("recette_signed_off", "technical_lead")
+    states = {story.state for story in o.reserves.values()}
+    if "open" in states:
+        yield Expected("reserve_fixed", "project_manager")
+    if "fixed" in states:
+        yield Expected("reserve_lifted", "technical_lead")
+
+
+def finished(o: Onboarding) -> bool:
+    """Every site accepted, every réserve lifted or withdrawn."""
+    return o.fully_accepted_on is not None

@@ -1,0 +1,146 @@
+"""Étape 6 — Activation du contrat de maintenance (O14 to O16).
+
+« Le client est informé 5 jours ouvrés avant l'activation de la procédure à suivre pour signaler
+un incident (numéros, adresses email, portail client). Le responsable de compte organise un
+entretien téléphonique de présentation du service de maintenance au contact technique du
+client. »
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from process import maintenance
+from process.calendar import at
+from process.obligations import OBLIGATIONS
+from process.onboarding import Onboarding
+from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+
+
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """The incident sheet, the activation notice, the minutes of the presentation."""
+    if not o.contract.maintenance:
+        return
+    effective = maintenance.effective_on(o)
+    if not o.record.activated_at:
+        yield from _incident_sheet(o, effective, now)
+        yield from _blocked(o, effective)
+    else:
+        yield from _activated(o, effective, now)
+
+
+def _incident_sheet(o: Onboarding, effective: date | None, now: datetime) -> Iterator[Sending]:
+    """With the convocation to the recette as long as no date is known, else before the date."""
+    if effective is None:
+        if not any(key.startswith("recette_convocation:") for key in o.record.sendings):
+            return
+        activation, leaves_at, corrected = None, None, False
+    else:
+        activation = maintenance.activation_on(o, now)
+        leaves_at = maintenance.sheet_leaves_at(o, effective)
+        notice = maintenance.notice_given_on(o, effective)
+        if notice is not None and activation == effective:
+            # What the client already holds gives the full notice, unless it names another date.
+            announced = _announced(o)
+            if announced is None or announced == effective:
+                return
+        corrected = _announced(o) not in (None, effective)
+        if corrected:
+            leaves_at = None
+    key = maintenance.incident_sheet_key(effective)
+    data = {
+        "effective_on": plain(o, effective),
+        "activation_on": plain(o, activation),
+        "provisional": effective is None,
+        "corrected": corrected,
+    }
+    yield mail(
+        o,
+        "incident_sheet",
+        OBLIGATIONS["O15"].recipients,
+        data,
+        subject=key.removeprefix("incident_sheet:"),
+        documents=(Document("fiche_incident", "incident", data, every_site(o)),),
+        manager="account_manager",
+        at=leaves_at,
+    )
+
+
+def _announced(o: Onboarding) -> date | None:
+    """The last effective date that the client was told."""
+    keys = [key for key in o.record.sendings if key.startswith("incident_sheet:")]
+    dates = [key.partition(":")[2] for key in keys if not key.endswith("provisional")]
+    return date.fromisoformat(dates[-1]) if dates else None
+
+
+def _blocked(o: Onboarding, effective: date | None) -> Iterator[Sending]:
+    """A date that arrives while a blocking réserve is open, or before any acceptance, needs an
+    explicit decision of the account manager."""
+    if effective is None or not maintenance.is_blocked(o):
+        return
+    yield mail(
+        o,
+        "activation_blocked",
+        ["account_manager"],
+        {
+            "effective_on": plain(o, effective),
+            "reserves": _open_reserves(o),
+            "accepted": bool(o.accepted_sites),
+        },
+        subject=effective.isoformat(),
+        manager="account_manager",
+        at=at(effective, o.policy.activation_hour),
+    )
+
+
+def _open_reserves(o: Onboarding) -> list[dict[str, object]]:
+    return [
+        {**plain(o, story.reserve), "due_on": plain(o, story.due_on)} for story in o.open_reserves
+    ]
+
+
+def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator[Sending]:
+    decided = o.maintenance_dates[-1] if o.maintenance_dates else None
+    despite = decided if decided and decided.despite_open_reserves else None
+    data = {
+        "effective_on": plain(o, effective),
+        "activation_on": plain(o, maintenance.activation_on(o, now)),
+        "activated_at": plain(o, o.record.activated_at),
+        "open_reserves": _open_reserves(o),
+        "decision": {"by": despite.by, "reason": despite.reason} if despite else None,
+    }
+    yield mail(
+        o,
+        "activation_notice",
+        OBLIGATIONS["O14"].recipients,
+        data,
+        documents=(Document("avis_activation", "activation", data, every_site(o)),),
+        manager="account_manager",
+    )
+    if o.presented:
+        call = {**plain(o, o.presented), "activated_at": data["activated_at"]}
+        yield mail(
+            o,
+            "maintenance_call_minutes",
+            OBLIGATIONS["O16"].recipients,
+            call,
+            documents=(Document("compte_rendu_presentation", "presentation", call, every_site(o)),),
+            manager="account_manager",
+        )
+
+
+def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
+    """A decision where activation is held up; the presentation of the service."""
+    if not o.contract.maintenance:
+        return
+    if o.record.activated_at:
+        if not o.presented:
+            yield Expected("maintenance_presented", "account_manager")
+        return
+    effective = maintenance.effective_on(o)
+    if effective and maintenance.is_blocked(o) and now >= at(effective, o.policy.activation_hour):
+        yield Expected("maintenance_date_set", "account_manager")
+
+
+def finished(o: Onboarding) -> bool:
+    """Activated, or no maintenance contract. The presentation never blocks."""
+    return o.record.activated_at is not None or not o.contract.maintenance

@@ -1,0 +1,107 @@
+"""Étape 7 — Évaluation à 30 jours (O17).
+
+« Le critère de succès de l'onboarding est évalué 30 jours après l'activation du contrat de
+maintenance par un entretien court (30 minutes) entre le chef de projet et le client. »
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from process import maintenance
+from process.calendar import at, paris_day
+from process.obligations import OBLIGATIONS, deadlines
+from process.onboarding import Onboarding
+from process.vocabulary import Party
+from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+
+_MANAGEMENT: Final[tuple[Party, ...]] = ("account_manager", "head_of_projects")
+
+
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """The invitation, the report with its verdict."""
+    base, first_day = o.interview_base, maintenance.interview_from(o)
+    if base is None or first_day is None:
+        return
+    if not o.verdict:
+        due = o.calendar.add_calendar_days(base, o.policy.interview_days)
+        yield mail(
+            o,
+            "interview_invitation",
+            OBLIGATIONS["O17"].recipients,
+            {
+                "activated_at": plain(o, o.record.activated_at),
+                "from_on": plain(o, first_day),
+                "due_on": plain(o, due),
+            },
+            at=at(o.calendar.worked_from(first_day), o.policy.reminder_hour),
+        )
+        return
+    held, closed = o.interview, o.interview_closed
+    if held:
+        data = {
+            **plain(o, held),
+            "verdict": o.verdict,
+            "activated_at": plain(o, o.record.activated_at),
+            "limits": limits(o, now),
+        }
+        report = (Document("rapport_entretien", "interview", data, every_site(o)),)
+        yield mail(o, "interview_report", _MANAGEMENT, data, documents=report)
+    elif closed:
+        data = {
+            "verdict": o.verdict,
+            "actions": [],
+            "not_held_reason": closed.not_held_reason,
+        }
+        yield mail(o, "interview_report", _MANAGEMENT, data)
+
+
+def closing(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """The end of the run, told to both sides with a summary (PROCESS, section 4)."""
+    held = o.interview
+    yield mail(
+        o,
+        "closing_client",
+        OBLIGATIONS["O17"].recipients,
+        {
+            "signed_on": plain(o, o.signed_on),
+            "accepted_on": plain(o, o.fully_accepted_on),
+            "doe_delivered_at": plain(o, o.accepted_at("doe_delivery")),
+            "activated_at": plain(o, o.record.activated_at),
+            "interview_on": plain(o, held.held_on) if held else None,
+        },
+    )
+    yield mail(
+        o,
+        "closing_team",
+        ["project_manager", "technical_referent", "sales", *_MANAGEMENT],
+        {"verdict": o.verdict, "limits": limits(o, now)},
+    )
+
+
+def limits(o: Onboarding, now: datetime) -> list[dict[str, Any]]:
+    """Every limit and what became of it, computed."""
+    return [
+        {
+            "obligation": deadline.obligation.code,
+            "title": deadline.title,
+            "key": deadline.limit.key,
+            "due_at": plain(o, deadline.limit.due_at),
+            "met_at": plain(o, deadline.limit.met_at),
+            "state": deadline.state,
+        }
+        for deadline in deadlines(o, now)
+        if deadline.state != "void"
+    ]
+
+
+def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
+    """The interview, from its first day on."""
+    first_day = maintenance.interview_from(o)
+    if first_day and paris_day(now) >= first_day and not o.verdict:
+        yield Expected("interview_held", "project_manager")
+
+
+def finished(o: Onboarding) -> bool:
+    """Interview held, or closed as not held."""
+    return o.verdict is not None
