@@ -49,7 +49,12 @@ _log: Final = logging.getLogger("onboarding.worker")
 
 
 def build_worker(
-    client: Client, settings: Settings, register: Register, store: DocumentStore
+    client: Client,
+    settings: Settings,
+    register: Register,
+    store: DocumentStore,
+    *,
+    cached_runs: int = CACHED_RUNS,
 ) -> Worker:
     """The worker of this program, of the demonstration and of the tests: not started yet."""
     activities = (
@@ -62,7 +67,7 @@ def build_worker(
         task_queue=TASK_QUEUE,
         workflows=[ClientOnboarding],
         activities=[one for part in activities for one in _defined(part)],
-        max_cached_workflows=CACHED_RUNS,
+        max_cached_workflows=cached_runs,
         graceful_shutdown_timeout=GRACE,
     )
 

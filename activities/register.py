@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -35,7 +37,10 @@ class RegisterActivities:
         """
         contract = _valid(order)
         reason = await self._register.claim(order, fingerprint(contract))
-        years = (paris_day(contract.signed_at).year, paris_day(order.started_at).year)
+        days = [paris_day(contract.signed_at), paris_day(order.started_at)]
+        if contract.maintenance and isinstance(contract.maintenance.effective, date):
+            days.append(contract.maintenance.effective)
+        years = [day.year for day in days]
         calendar = read_worked_days(
             {site.zone for site in contract.sites},
             min(years) - _YEARS_BEFORE,

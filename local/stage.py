@@ -22,7 +22,7 @@ from local.temporal_server import time_skipping_server
 from process.contract import Contract, fingerprint
 from register.store import Register
 from settings import Settings, load_settings
-from worker import build_worker
+from worker import CACHED_RUNS, build_worker
 from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
 from workflows.page import contract_details, contract_summary
 
@@ -124,10 +124,16 @@ class Play:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, ui_port: int | None = None) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path,
+    *,
+    ui_port: int | None = None,
+    mailbox: Mailbox | None = None,
+    cached_runs: int = CACHED_RUNS,
+) -> AsyncIterator[Stage]:
     """Bring everything up in that folder, and down again at the end."""
     async with AsyncExitStack() as stack:
-        mailbox = Mailbox(folder / "mails")
+        mailbox = mailbox or Mailbox(folder / "mails")
         port = stack.enter_context(mailbox.smtp())
         settings = stage_settings(folder, port)
         register = Register(settings.database_url)
@@ -137,7 +143,9 @@ async def stage(folder: Path, *, ui_port: int | None = None) -> AsyncIterator[St
         environment = await stack.enter_async_context(
             time_skipping_server(ui=ui_port is not None, ui_port=ui_port)
         )
-        worker = build_worker(environment.client, settings, register, store)
+        worker = build_worker(
+            environment.client, settings, register, store, cached_runs=cached_runs
+        )
         await stack.enter_async_context(worker)
         yield Stage(environment, settings, register, mailbox)
 

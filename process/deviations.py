@@ -115,13 +115,7 @@ def _passed_over(
     if phase.cancelled:
         return None
     last = slot is phase.slot
-    if not slot.plan:
-        noticed = _noticed_at(o, slot.starts_at)
-        if noticed > until or (last and phase.completed_at):
-            return None
-        start = french.full_instant(o.local(slot.starts_at, slot.site))
-        return noticed, f"La phase « {phase.title} » n'a pas débuté le {start} comme prévu."
-    noticed = _noticed_at(o, slot.ends_at)
+    noticed = _noticed_at(o, slot.ends_at if slot.plan else slot.starts_at)
     end = french.full_instant(o.local(slot.ends_at, slot.site))
     if last and phase.completed_at and phase.completion_known_at:
         if phase.completed_at <= slot.ends_at:
@@ -131,4 +125,7 @@ def _passed_over(
         return min(noticed, max(phase.completion_known_at, slot.ends_at)), sentence
     if noticed > until:
         return None
+    if not slot.plan:
+        start = french.full_instant(o.local(slot.starts_at, slot.site))
+        return noticed, f"La phase « {phase.title} » n'a pas débuté le {start} comme prévu."
     return noticed, f"La phase « {phase.title} » n'est pas achevée le {end} comme prévu."

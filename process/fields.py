@@ -30,6 +30,7 @@ MAX_LINE: Final = 200
 MAX_TEXT: Final = 4_000
 MAX_ITEMS: Final = 1_000
 
+_NUMBER: Final = re.compile(r"\s*[-+]?[0-9._]+\s*")
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2099
 _D = TypeVar("_D", date, datetime)
@@ -61,8 +62,9 @@ def _email(text: str) -> str:
 
 
 def _written(value: object) -> object:
-    """Dates and instants are texts: pydantic would take a number for a Unix time."""
-    if isinstance(value, (int, float)):
+    """Dates and instants are texts: pydantic would take a number, even one written as a text,
+    for a Unix time."""
+    if isinstance(value, (int, float)) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         raise ValueError("texte ISO 8601 attendu, pas un nombre")
     return value
 

@@ -24,26 +24,48 @@ def effective_on(o: Onboarding) -> date | None:
     return o.fully_accepted_on
 
 
-def incident_sheet_key(effective: date | None) -> str:
-    """The key of the incident sheet for that effective date; provisional while there is none."""
-    return f"incident_sheet:{effective.isoformat() if effective else 'provisional'}"
+def incident_sheets(o: Onboarding) -> list[tuple[str, date | None]]:
+    """The incident sheets sent so far, in order: the key of each, and the effective date that it
+    announced (none for the provisional one)."""
+    keys = [key for key in o.record.sendings if key.startswith("incident_sheet:")]
+    dates = [key.split(":")[1] for key in keys]
+    return [
+        (key, None if day == "provisional" else date.fromisoformat(day))
+        for key, day in zip(keys, dates, strict=True)
+    ]
 
 
-def notice_given_on(o: Onboarding, effective: date) -> date | None:
-    """The day the client was told how to report an incident, in time for that date.
+def announced_on(o: Onboarding) -> date | None:
+    """The last effective date that the client was told."""
+    return next((day for _, day in reversed(incident_sheets(o)) if day), None)
+
+
+def incident_sheet_key(o: Onboarding, effective: date | None) -> str:
+    """The key of the incident sheet for that effective date; provisional while there is none.
+    A date that comes back after another one was announced is announced again."""
+    name = effective.isoformat() if effective else "provisional"
+    same = [key for key, day in incident_sheets(o) if day == effective]
+    if not same:
+        return f"incident_sheet:{name}"
+    if announced_on(o) == effective or effective is None:
+        return same[-1]
+    return f"incident_sheet:{name}:{len(same) + 1}"
+
+
+def notice_given_at(o: Onboarding, effective: date) -> datetime | None:
+    """When the client was told how to report an incident, in time for that date.
 
     A sheet that left with the convocation to the recette is a notice for whatever date follows;
-    one that announced a date is a notice for that date and for later ones (PROCESS 6.9).
+    one that announced a date is a notice for that date and for later ones. What was said before a
+    later date was announced no longer counts: the full delay is due again (PROCESS 6.9).
     """
-    given = []
-    for key in o.record.sendings:
-        if not key.startswith("incident_sheet:"):
-            continue
-        announced = key.removeprefix("incident_sheet:")
+    given = None
+    for key, announced in reversed(incident_sheets(o)):
         accepted = o.accepted_at(key)
-        if accepted and (announced == "provisional" or date.fromisoformat(announced) <= effective):
-            given.append(paris_day(accepted))
-    return min(given, default=None)
+        if accepted and announced and announced > effective:
+            break
+        given = accepted or given
+    return given
 
 
 def sheet_leaves_at(o: Onboarding, effective: date) -> datetime:
@@ -61,9 +83,8 @@ def activation_on(o: Onboarding, now: datetime) -> date | None:
     effective = effective_on(o)
     if effective is None:
         return None
-    notice = notice_given_on(o, effective)
-    if notice is None:
-        notice = max(paris_day(now), paris_day(sheet_leaves_at(o, effective)))
+    given = notice_given_at(o, effective)
+    notice = paris_day(given or max(now, sheet_leaves_at(o, effective)))
     return o.calendar.first_with_notice(
         effective, notice, o.policy.incident_sheet_jo, o.every_calendar
     )

@@ -21,7 +21,7 @@ from process.calendar import (
     start_of,
 )
 from process.deviations import deviations
-from process.maintenance import activation_on
+from process.maintenance import activation_on, effective_on, notice_given_at
 from process.onboarding import Onboarding
 from process.vocabulary import Party
 
@@ -198,16 +198,15 @@ def _grid(o: Onboarding, _now: datetime) -> Iterator[Limit]:
             o.first_accepted(f"recette_convocation:{rank}:"),
             str(rank),
             recette.plans[-1].site,
-            lapsed=recette.minutes is not None,
+            lapsed=recette.concluded_on is not None,
         )
 
 
 def _recette(o: Onboarding, _now: datetime) -> Iterator[Limit]:
     for rank, recette in enumerate(o.recettes, start=1):
-        minutes = recette.minutes
         yield Limit(
             None,
-            start_of(minutes.effective_on) if minutes else None,
+            start_of(recette.concluded_on) if recette.concluded_on else None,
             str(rank),
             recette.plans[-1].site,
         )
@@ -244,11 +243,11 @@ def _activation(o: Onboarding, now: datetime) -> Iterator[Limit]:
 
 
 def _incident_sheet(o: Onboarding, now: datetime) -> Iterator[Limit]:
-    day = activation_on(o, now)
+    day, effective = activation_on(o, now), effective_on(o)
     jo = o.policy.incident_sheet_jo
     yield Limit(
         end_of(o.calendar.subtract(day, jo, o.every_calendar)) if day else None,
-        o.first_accepted("incident_sheet:"),
+        notice_given_at(o, effective) if effective else o.first_accepted("incident_sheet:"),
         void=not o.contract.maintenance,
     )
 

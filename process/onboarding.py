@@ -102,7 +102,10 @@ class Recette:
 
     plans: list[f.RecettePlanned]
     planned_at: datetime
-    minutes: f.RecetteSignedOff | None = None
+    signed: list[f.RecetteSignedOff] = field(default_factory=list)
+    """Its minutes: several when its sites are accepted one by one."""
+    concluded_on: date | None = None
+    """Once each of its sites has its minutes."""
 
 
 @dataclass
@@ -270,11 +273,14 @@ class Onboarding:
         return max((p.completed_at for p in self.phases.values() if p.completed_at), default=None)
 
     def notice_accepted_at(self, phase: Phase) -> datetime | None:
-        """When the technical lead's mail server accepted a schedule with the start in force."""
+        """When the technical lead's mail server accepted a schedule with the start in force;
+        one that left before the phase was moved away and back is no notice."""
         accepted = None
-        for version, slot in enumerate(phase.firm_slots, start=1):
-            if slot.same_start(phase.slot) and accepted is None:
-                accepted = self.accepted_at(f"intervention_schedule:{phase.id}:{version}")
+        for version, slot in reversed(list(enumerate(phase.firm_slots, start=1))):
+            if not slot.same_start(phase.slot):
+                break
+            sent = self.accepted_at(f"intervention_schedule:{phase.id}:{version}")
+            accepted = sent or accepted
         return accepted
 
     def notice_hours(self, phase: Phase) -> float | None:
@@ -286,7 +292,7 @@ class Onboarding:
 
     @property
     def recettes_to_hold(self) -> list[Recette]:
-        return [recette for recette in self.recettes if not recette.minutes]
+        return [recette for recette in self.recettes if not recette.concluded_on]
 
     def sites_of(self, code: str | None) -> list[str]:
         """One site, or all of them when none is named."""
@@ -529,11 +535,21 @@ def _(o: Onboarding, fact: f.RecettePlanned, received_at: datetime) -> None:
 
 @_folds(f.RecetteSignedOff)
 def _(o: Onboarding, fact: f.RecetteSignedOff, _at: datetime) -> None:
-    for recette in recettes_signed_off(o, fact):
-        recette.minutes = fact
+    named = fact.sites or o.sites_of(None)
+    concerned = [
+        recette
+        for recette in o.recettes_to_hold
+        if not set(named).isdisjoint(o.sites_of(recette.plans[-1].site))
+    ]
+    # Minutes are kept once, even when they conclude several recettes: by one of these sites only.
+    concerned.sort(key=lambda recette: recette.plans[-1].site is None)
+    concerned[0].signed.append(fact)
+    for recette in concerned:
+        if {*o.accepted_sites, *named}.issuperset(o.sites_of(recette.plans[-1].site)):
+            recette.concluded_on = fact.effective_on
     if fact.decision not in ("accepted", "accepted_with_reserves"):
         return
-    for site in fact.sites or o.sites_of(None):
+    for site in named:
         o.accepted_sites[site] = fact.effective_on
     for reserve in fact.reserves:
         _note(o, reserve, fact.effective_on, "Réserve émise à la recette")
@@ -606,16 +622,3 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _at: datetime) -> None:
 @_folds(f.InterviewHeld)
 def _(o: Onboarding, fact: f.InterviewHeld, _at: datetime) -> None:
     o.interviews.append(fact)
-
-
-def recettes_signed_off(o: Onboarding, minutes: f.RecetteSignedOff) -> list[Recette]:
-    """The planned recettes that these minutes conclude: those of the sites they name. One that
-    was planned for all sites goes on until every site has its minutes."""
-    named = minutes.sites or o.sites_of(None)
-    done = {*o.accepted_sites, *named}
-    concluded = []
-    for recette in o.recettes_to_hold:
-        site = recette.plans[-1].site
-        if (site in named) if site else all(code in done for code in o.sites_of(None)):
-            concluded.append(recette)
-    return concluded

@@ -29,6 +29,30 @@ class Recipient(Order):
     phone: str | None = None
 
 
+class Document(Order):
+    """A document that a sending carries. Two of one kind and subject are versions of one
+    document."""
+
+    kind: str
+    subject: str
+    data: dict[str, Any]
+    sites: list[str]
+
+
+class Sending(Order):
+    """A mail owed once, with its documents: its key is what "once" means."""
+
+    kind: str
+    key: str
+    to: list[Recipient]
+    data: dict[str, Any]
+    documents: tuple[Document, ...] = ()
+    manager: Recipient | None = None
+    """Who signs the mail, issues its documents and receives the answers."""
+    at: datetime | None = None
+    """When it leaves; at once without it."""
+
+
 class DocumentOrder(Order):
     """Issue one version of one document.
 

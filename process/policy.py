@@ -7,8 +7,11 @@ a later change concerns later onboardings only.
 from __future__ import annotations
 
 from datetime import time
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Jours = Annotated[int, Field(ge=1, le=250)]
 
 
 class Policy(BaseModel):
@@ -53,11 +56,11 @@ class Policy(BaseModel):
 
     # Section 5: reminders and escalation
     reminder_hour: time = Field(time(9), description="Heure des rappels, Europe/Paris")
-    reminder_before_jo: tuple[int, ...] = Field((3, 1), description="Rappels avant une échéance")
+    reminder_before_jo: tuple[Jours, ...] = Field((3, 1), description="Rappels avant une échéance")
     late_again_jo: int = Field(
         2, ge=1, le=250, description="Relance après un retard, puis par semaine"
     )
-    client_reminder_jo: tuple[int, ...] = Field((2, 5), description="Relances du client")
+    client_reminder_jo: tuple[Jours, ...] = Field((2, 5), description="Relances du client")
     client_escalation_jo: int = Field(
         10, ge=1, le=250, description="Décideur et commercial prévenus"
     )

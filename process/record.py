@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from process.orders import IssuedDocument, SentMail
+from process.orders import IssuedDocument, Sending, SentMail
 
 REJECTED_KEPT: Final = 50
 REJECTED_BYTES: Final = 2_000
@@ -53,6 +53,8 @@ class IssuedSending(BaseModel):
     """References, fixed when the sending starts: trying again issues the same ones."""
     mails: list[SentMail] = []
     state: Literal["doing", "done", "blocked", "again"] = "doing"
+    held: Sending | None = None
+    """What is blocked, as it was: trying again may come when no step asks for it any more."""
     settled_at: datetime | None = None
     """When a person declared it done by other means."""
 

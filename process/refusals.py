@@ -36,6 +36,10 @@ _MESSAGES: Final[dict[str, str]] = {
 }
 
 
+_NAMED: Final = 100
+"""How much of an unknown key is shown."""
+
+
 class Problem(NamedTuple):
     """One thing wrong: where, and why, in French."""
 
@@ -59,15 +63,19 @@ def problems(error: ValidationError) -> list[Problem]:
             )
         else:
             message = "valeur invalide"
-        found.append(Problem(_path(detail["loc"]), message))
+        found.append(Problem(_path(detail["loc"], unknown=kind == "extra_forbidden"), message))
     return list(dict.fromkeys(found))
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(location: tuple[int | str, ...], *, unknown: bool) -> str:
     path = ""
-    for part in location:
+    for rank, part in enumerate(location, start=1):
         if isinstance(part, int):
             path += f"[{part}]"
+        elif unknown and rank == len(location):
+            # An unknown key is named whatever it looks like, on one line.
+            name = " ".join(part[:_NAMED].split())
+            path += f".{name}" if path else name
         # Branches of a union ("literal['on_acceptance']", "function-before[...]") are no fields.
         elif part.isidentifier() and part not in {"date", "str", "int"}:
             path += f".{part}" if path else part

@@ -335,7 +335,7 @@ def _(o: Onboarding, fact: f.RecetteSignedOff, _now: datetime) -> None:
         raise Refused(
             Problem("reserves", "une recette acceptée avec réserves en porte au moins une")
         )
-    if any(_same(recette.minutes, fact) for recette in o.recettes):
+    if any(_same(minutes, fact) for recette in o.recettes for minutes in recette.signed):
         raise AlreadyKnown
     for index, reserve in enumerate(fact.reserves):
         _check_reserve(o, reserve, f"reserves[{index}].", fact.reserves[:index])

@@ -362,7 +362,7 @@ FULL: dict[str, dict[str, Any]] = {
                 "obligation": "O1",
                 "title": "Kick-off tenu",
                 "due_at": "2026-03-16T23:59:59+01:00",
-                "met_at": "2026-03-10T23:59:59+01:00",
+                "met_on": "2026-03-10",
                 "state": "met",
             },
             {
@@ -370,7 +370,7 @@ FULL: dict[str, dict[str, Any]] = {
                 "title": "Planning adressé",
                 "key": "PH-1",
                 "due_at": "2026-03-27T07:00:00+01:00",
-                "met_at": "2026-03-27T09:12:00+01:00",
+                "met_on": "2026-03-27",
                 "state": "missed",
             },
         ],

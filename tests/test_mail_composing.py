@@ -249,7 +249,7 @@ FULL: dict[str, dict[str, Any]] = {
     "closing_team": {
         "verdict": "succeeded",
         "limits": [
-            LIMIT | {"state": "met", "met_at": "2025-05-05T23:59:59+02:00"},
+            LIMIT | {"state": "met", "met_on": "2025-05-05"},
             LIMIT | {"obligation": "O5", "key": "P1", "state": "missed", "met_at": None},
             {"obligation": "O16", "title": "Service de maintenance présenté", "state": "void"},
         ],

@@ -9,8 +9,9 @@ from process import deviations, french, maintenance, reminders
 from process.calendar import at, end_of, iso_week, monday_of, paris, paris_day, start_of
 from process.obligations import Deadline
 from process.onboarding import Onboarding
+from process.orders import Sending
 from process.reminders import Reminder
-from workflows.sendings import Sending
+from workflows.sendings import title
 from workflows.steps import STEPS
 
 
@@ -34,17 +35,21 @@ class Agenda:
 def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     """Everything owed that has not been started, and the earliest instant that changes it."""
     started = o.record.sendings
-    owed = [
-        sending
+    owed = {
+        sending.key: sending
         for step in STEPS.values()
         for sending in step.sendings(o, now)
         if sending.to and (sending.key not in started or started[sending.key].state == "again")
-    ]
+    }
+    for key, entry in started.items():
+        # Asked to try again: as it would be today, else as it was.
+        if entry.state == "again" and entry.held:
+            owed.setdefault(key, entry.held)
     chased = reminders.chases(o, held, now)
     wakes = [
         *(
-            Wake(sending.at, f"Envoi prévu : {sending.title}")
-            for sending in owed
+            Wake(sending.at, f"Envoi prévu : {title(sending)}")
+            for sending in owed.values()
             if sending.at and sending.at > now
         ),
         *_wakes(o, held, now),
@@ -52,7 +57,7 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     if rung := reminders.next_reminder(chased, now):
         wakes.append(Wake(rung, "Rappels du matin"))
     return Agenda(
-        sendings=[sending for sending in owed if sending.at is None or sending.at <= now],
+        sendings=[sending for sending in owed.values() if sending.at is None or sending.at <= now],
         reminders=reminders.due_reminders(chased, o.record.reminded_until, now),
         wake=min((wake for wake in wakes if wake.at > now), key=lambda wake: wake.at, default=None),
     )

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         Projection,
         ReadWorkedDays,
         Recipient,
+        Sending,
         WorkedDays,
     )
     from process.policy import Policy
@@ -58,7 +59,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.page import details
     from workflows.reporting import projection, status
     from workflows.search_attributes import picture
-    from workflows.sendings import Sending, mail, plain
+    from workflows.sendings import mail, plain, title
     from workflows.steps import current_step
     from workflows.steps.step7_evaluation import closing
 
@@ -200,14 +201,19 @@ class ClientOnboarding:
         await self._end()
 
     async def _end(self) -> None:
+        """Show the end and leave it to the register, last-minute facts included."""
         self._alarm.set(None)
         self._completed = True
-        now = workflow.now()
-        held = deadlines(self._o, now)
-        last = projection(self._o, held, now, completed=True)
-        self._upsert(last)
-        workflow.set_current_details(details(self._o, held, last.health, now, completed=True))
-        await effects.project_the_end(last)
+        while True:
+            self._read_signals()
+            now = workflow.now()
+            held = deadlines(self._o, now)
+            last = projection(self._o, held, now, completed=True)
+            self._upsert(last)
+            workflow.set_current_details(details(self._o, held, last.health, now, completed=True))
+            await effects.project_the_end(last)
+            if not self._unread:
+                return
 
     def _let_time_pass(self, now: datetime) -> None:
         """What time alone brings about: the activation, and points opened by long waits."""
@@ -230,10 +236,11 @@ class ClientOnboarding:
         if maintenance.is_blocked(o):
             o.record.activation_blocked = True
         else:
-            # A fact that arrives late does not move the date; on the very day, the hour is now.
-            known_today = paris_day(now) == paris_day(planned)
-            late = o.record.activation_blocked or known_today
-            o.record.activated_at = now if late else planned
+            # The hour we waited for, or now if its day is today; a late fact moves no date.
+            waited = planned > o.record.reminded_until
+            today = paris_day(now) == paris_day(planned)
+            at_once = o.record.activation_blocked or (today and not waited)
+            o.record.activated_at = now if at_once else planned
 
     async def _renew_calendar(self) -> None:
         """Read the worked days of later years well before they are needed (PROCESS 3.6)."""
@@ -335,7 +342,7 @@ class ClientOnboarding:
             entry = IssuedSending(kind=sending.kind, started_at=now)
             entry.documents = [self._reference(d.kind, d.subject) for d in sending.documents]
             record.sendings[sending.key] = entry
-        entry.state = "doing"
+        entry.state, entry.held = "doing", None
         self._doing[sending.key] = asyncio.create_task(self._perform(sending, entry))
 
     def _reference(self, kind: str, subject: str) -> str:
@@ -363,13 +370,14 @@ class ClientOnboarding:
                     data=sending.data,
                     attachments=entry.documents,
                 ),
-                sending.title,
+                title(sending),
                 patience,
             )
         except ActivityError as error:
             entry.state = "blocked"
+            entry.held = sending
             missing = [r for r in entry.documents if not self._issued(r)]
-            what = f"Le document {missing[0]}" if missing else f"Le courriel « {sending.title} »"
+            what = f"Le document {missing[0]}" if missing else f"Le courriel « {title(sending)} »"
             kind: Literal["document", "mail"] = "document" if missing else "mail"
             message = f"{what} n'a pas pu partir : {_cause(error)}"
             self._open_point(f"{kind}:{sending.key}", kind, message, sending.key)
@@ -378,8 +386,9 @@ class ClientOnboarding:
             refused = [sent for sent in report.mails if sent.refused]
             entry.state = "blocked" if refused else "done"
             if refused:
+                entry.held = sending
                 who = ", ".join(f"{sent.to} ({sent.refused})" for sent in refused)
-                message = f"Le courriel « {sending.title} » est refusé : {who}"
+                message = f"Le courriel « {title(sending)} » est refusé : {who}"
                 self._open_point(f"mail:{sending.key}", "mail", message, sending.key)
         finally:
             self._stir()

@@ -1,4 +1,4 @@
-"""What leaves: a mail with its documents, to whom, when. Steps declare, the workflow performs."""
+"""How the steps declare what leaves: a mail with its documents, to whom, when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from process.onboarding import Onboarding, one_a_mailbox
-from process.orders import Recipient
+from process.orders import Document, Recipient, Sending
 from process.vocabulary import Party
 
 
@@ -59,36 +59,11 @@ MAILS: Final[dict[str, MailKind]] = {
 }
 
 
-@dataclass(frozen=True)
-class Document:
-    """A document to issue. Two orders of one kind and subject are versions of one document."""
-
-    kind: str
-    subject: str
-    data: dict[str, Any]
-    sites: list[str]
-
-
-@dataclass(frozen=True)
-class Sending:
-    """A mail owed once: its key is what "once" means."""
-
-    kind: str
-    key: str
-    to: list[Recipient]
-    data: dict[str, Any]
-    documents: tuple[Document, ...] = ()
-    manager: Recipient | None = None
-    """Who signs the mail, issues its documents and receives the answers."""
-    at: datetime | None = None
-    """When it leaves; at once without it."""
-
-    @property
-    def title(self) -> str:
-        """``Planning d'intervention (P1:2)``: what it is, for the people who read it."""
-        subject = self.key.partition(":")[2]
-        title = MAILS[self.kind].title
-        return f"{title} ({subject})" if subject else title
+def title(sending: Sending) -> str:
+    """``Planning d'intervention (P1:2)``: what it is, for the people who read it."""
+    subject = sending.key.partition(":")[2]
+    name = MAILS[sending.kind].title
+    return f"{name} ({subject})" if subject else name
 
 
 @dataclass(frozen=True)
@@ -139,6 +114,11 @@ def mail(  # noqa: PLR0913 - each names one property of the mail
         manager=o.person(manager),
         at=at,
     )
+
+
+def document(kind: str, subject: str, data: dict[str, Any], sites: list[str]) -> Document:
+    """A document for a sending; the same subject again is its next version."""
+    return Document(kind=kind, subject=subject, data=data, sites=sites)
 
 
 def every_site(o: Onboarding) -> list[str]:

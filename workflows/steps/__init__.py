@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Final, Protocol, cast
 
 from process.onboarding import Onboarding
-from workflows.sendings import Expected, Sending
+from process.orders import Sending
+from workflows.sendings import Expected
 from workflows.steps import (
     step1_kickoff,
     step2_deployment,

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
+from process.orders import Sending
 from process.vocabulary import Party
-from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, plain
 
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
@@ -22,8 +23,6 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
 
 
 def _welcome(o: Onboarding, now: datetime) -> Iterator[Sending]:
-    if "assignment" in o.record.sendings:
-        return
     limits = [
         {
             "obligation": deadline.obligation.code,
@@ -78,7 +77,7 @@ def _kickoff(o: Onboarding) -> Iterator[Sending]:
                 for person in o.people(("project_manager", *people))
             ],
         }
-        agenda = Document("ordre_du_jour", "kickoff", data, every_site(o))
+        agenda = document("ordre_du_jour", "kickoff", data, every_site(o))
         yield mail(o, "kickoff_convocation", people, data, subject=str(rank), documents=(agenda,))
     if o.kickoff:
         data = {**plain(o, o.kickoff), "audit": None}
@@ -87,12 +86,12 @@ def _kickoff(o: Onboarding) -> Iterator[Sending]:
             planned = o.phases[phase["id"]].slots[0]
             phase["starts_at"] = plain(o, planned.starts_at, site)
             phase["ends_at"] = plain(o, planned.ends_at, site)
-        minutes = Document("compte_rendu_kickoff", "kickoff", data, every_site(o))
+        minutes = document("compte_rendu_kickoff", "kickoff", data, every_site(o))
         yield mail(o, "kickoff_minutes", people, data, documents=(minutes,))
         # The minutes are version 1: the audit's version may only follow them.
         if o.audit and "kickoff_minutes" in o.record.sendings:
             data = {**data, "audit": plain(o, o.audit)}
-            updated = Document("compte_rendu_kickoff", "kickoff", data, every_site(o))
+            updated = document("compte_rendu_kickoff", "kickoff", data, every_site(o))
             yield mail(o, "work_plan_updated", people, data, documents=(updated,))
 
 
@@ -101,7 +100,7 @@ def _audit(o: Onboarding) -> Iterator[Sending]:
         return
     data = plain(o, o.audit)
     change = o.audit.scope_change
-    report = Document("rapport_audit", "audit", data, every_site(o))
+    report = document("rapport_audit", "audit", data, every_site(o))
     people: list[Party] = ["technical_lead"]
     if change:
         people.append("decision_maker")
@@ -112,13 +111,13 @@ def _audit(o: Onboarding) -> Iterator[Sending]:
             "concluded_on": plain(o, o.audit.concluded_on),
             "phases": [{"id": id_, "title": o.phases[id_].title} for id_ in change.phases],
         }
-        document = Document("proposition_avenant", "scope_change", proposal, every_site(o))
+        proposed = document("proposition_avenant", "scope_change", proposal, every_site(o))
         yield mail(
             o,
             "scope_change_proposal",
             OBLIGATIONS["O4"].recipients,
             proposal,
-            documents=(document,),
+            documents=(proposed,),
             manager="sales" if "sales" in o.persons else "project_manager",
         )
 

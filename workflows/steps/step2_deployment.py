@@ -14,7 +14,8 @@ from process.calendar import elapsed_hours, iso_week
 from process.deviations import Deviation, deviations
 from process.obligations import OBLIGATIONS, weeks_owed
 from process.onboarding import Onboarding, Phase, Slot
-from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+from process.orders import Sending
+from workflows.sendings import Expected, document, every_site, mail, plain
 
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
@@ -35,12 +36,17 @@ def _schedules(o: Onboarding, phase: Phase) -> Iterator[Sending]:
     slots = phase.firm_slots
     # The technical lead first: their mail server's acceptance is the notice (O5).
     if phase.cancelled:
-        if f"intervention_schedule:{phase.id}:{len(slots)}" in o.record.sendings:
-            start = plain(o, phase.slot.starts_at, phase.slot.site)
+        told = [
+            slot
+            for version, slot in enumerate(slots, start=1)
+            if f"intervention_schedule:{phase.id}:{version}" in o.record.sendings
+        ]
+        if told:
+            start = plain(o, told[-1].starts_at, told[-1].site)
             yield mail(
                 o,
                 "phase_cancelled",
-                ["technical_lead", o.site_contact(phase.slot.site)],
+                ["technical_lead", o.site_contact(told[-1].site)],
                 {"phase": {**_brief(phase), "starts_at": start}, "reason": phase.cancelled.reason},
                 subject=phase.id,
             )
@@ -68,7 +74,7 @@ def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) ->
         [*OBLIGATIONS["O5"].recipients, o.site_contact(slot.site)],
         data,
         subject=f"{phase.id}:{len(phase.firm_slots)}",
-        documents=(Document("planning_intervention", phase.id, data, [slot.site]),),
+        documents=(document("planning_intervention", phase.id, data, [slot.site]),),
     )
 
 
@@ -97,14 +103,14 @@ def _report(o: Onboarding, week: str, now: datetime) -> Sending:
             if deviation.declaration and not deviation.phase.ended
         ],
     }
-    document = Document("compte_rendu_avancement", week, data, every_site(o))
+    report_document = document("compte_rendu_avancement", week, data, every_site(o))
     return mail(
         o,
         "progress_report",
         OBLIGATIONS["O6"].recipients,
         data,
         subject=week,
-        documents=(document,),
+        documents=(report_document,),
     )
 
 
@@ -145,7 +151,7 @@ def _deviation(o: Onboarding, deviation: Deviation) -> Iterator[Sending]:
         OBLIGATIONS["O7"].recipients,
         data,
         subject=f"{deviation.key}:{how}",
-        documents=(Document("avis_ecart", deviation.key, data, [phase.slot.site]),),
+        documents=(document("avis_ecart", deviation.key, data, [phase.slot.site]),),
         at=notice_at if declared is None else None,
     )
 

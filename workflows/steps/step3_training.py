@@ -10,7 +10,8 @@ from datetime import datetime
 
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
-from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+from process.orders import Sending
+from workflows.sendings import Expected, document, every_site, mail, plain
 
 
 def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
@@ -25,7 +26,7 @@ def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
                 OBLIGATIONS["O8"].recipients,
                 data,
                 subject=f"{rank}:{len(training.plans)}",
-                documents=(Document("programme_formation", str(rank), data, [plan.site]),),
+                documents=(document("programme_formation", str(rank), data, [plan.site]),),
             )
         else:
             data = plain(o, training.held)
@@ -35,7 +36,7 @@ def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
                 OBLIGATIONS["O9"].recipients,
                 data,
                 subject=str(rank),
-                documents=(Document("guide_utilisateur", "guide", data, every_site(o)),),
+                documents=(document("guide_utilisateur", "guide", data, every_site(o)),),
             )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from process.facts import Reserve
+from process.facts import RecetteSignedOff, Reserve
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Recette, ReserveStory
-from workflows.sendings import Document, Expected, Sending, mail, plain
+from process.orders import Sending
+from workflows.sendings import Expected, document, mail, plain
 
 
 def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
@@ -28,8 +29,7 @@ def _recette(o: Onboarding, rank: int, recette: Recette) -> Iterator[Sending]:
     plan = recette.plans[-1]
     sites = o.sites_of(plan.site)
     planned = plain(o, plan, plan.site or sites[0])
-    minutes = recette.minutes
-    if minutes is None:
+    if recette.concluded_on is None:
         data = {
             **planned,
             "results": [],
@@ -42,9 +42,20 @@ def _recette(o: Onboarding, rank: int, recette: Recette) -> Iterator[Sending]:
             OBLIGATIONS["O10"].recipients,
             data,
             subject=f"{rank}:{len(recette.plans)}",
-            documents=(Document("grille_recette", str(rank), data, sites),),
+            documents=(document("grille_recette", str(rank), data, sites),),
         )
-        return
+    for nth, minutes in enumerate(recette.signed, start=1):
+        subject = str(rank) if nth == 1 else f"{rank}-{nth}"
+        yield _minutes(o, minutes, subject, planned, sites)
+
+
+def _minutes(
+    o: Onboarding,
+    minutes: RecetteSignedOff,
+    subject: str,
+    planned: dict[str, Any],
+    sites: list[str],
+) -> Sending:
     sites = minutes.sites or sites
     reserves = [_with_due(o, reserve, minutes.effective_on) for reserve in minutes.reserves]
     data = {
@@ -55,18 +66,18 @@ def _recette(o: Onboarding, rank: int, recette: Recette) -> Iterator[Sending]:
     }
     grid = {**planned, "effective_on": data["effective_on"], "results": data["grid"]}
     documents = [
-        Document("grille_recette", str(rank), grid, sites),
-        Document("pv_recette", str(rank), data, sites),
+        document("grille_recette", subject.partition("-")[0], grid, sites),
+        document("pv_recette", subject, data, sites),
     ]
     if minutes.decision == "accepted_with_reserves":
         plan_data = {"effective_on": data["effective_on"], "reserves": reserves}
-        documents.append(Document("plan_levee", str(rank), plan_data, sites))
-    yield mail(
+        documents.append(document("plan_levee", subject, plan_data, sites))
+    return mail(
         o,
         "recette_minutes",
         OBLIGATIONS["O11"].recipients,
         data,
-        subject=str(rank),
+        subject=subject,
         documents=tuple(documents),
     )
 
@@ -119,7 +130,7 @@ def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sendin
             OBLIGATIONS["O12"].recipients,
             data,
             subject=str(number),
-            documents=(Document("pv_levee", str(number), data, sites),),
+            documents=(document("pv_levee", str(number), data, sites),),
         )
 
 

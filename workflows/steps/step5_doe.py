@@ -10,7 +10,8 @@ from datetime import datetime
 from process.calendar import paris_day
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
-from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+from process.orders import Sending
+from workflows.sendings import Expected, document, every_site, mail, plain
 
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
@@ -29,9 +30,9 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
         "by": released.by if released else automatic,
         "pieces": plain(o, o.pieces),
         "documents": [
-            plain(o, document)
-            for document in o.record.documents
-            if document.kind in ("grille_recette", "pv_recette", "pv_levee")
+            plain(o, issued)
+            for issued in o.record.documents
+            if issued.kind in ("grille_recette", "pv_recette", "pv_levee")
         ],
     }
     yield mail(
@@ -39,7 +40,7 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
         "doe_delivery",
         OBLIGATIONS["O13"].recipients,
         {"released_on": data["released_on"]},
-        documents=(Document("doe", "doe", data, every_site(o)),),
+        documents=(document("doe", "doe", data, every_site(o)),),
     )
 
 

@@ -13,7 +13,8 @@ from process import maintenance
 from process.calendar import at
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
-from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+from process.orders import Sending
+from workflows.sendings import Expected, document, every_site, mail, plain
 
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
@@ -37,16 +38,14 @@ def _incident_sheet(o: Onboarding, effective: date | None, now: datetime) -> Ite
     else:
         activation = maintenance.activation_on(o, now)
         leaves_at = maintenance.sheet_leaves_at(o, effective)
-        notice = maintenance.notice_given_on(o, effective)
-        if notice is not None and activation == effective:
-            # What the client already holds gives the full notice, unless it names another date.
-            announced = _announced(o)
-            if announced is None or announced == effective:
-                return
-        corrected = _announced(o) not in (None, effective)
+        corrected = maintenance.announced_on(o) not in {None, effective}
+        given = maintenance.notice_given_at(o, effective)
+        if given and activation == effective and not corrected:
+            # What the client already holds gives the full notice, and names no other date.
+            return
         if corrected:
             leaves_at = None
-    key = maintenance.incident_sheet_key(effective)
+    key = maintenance.incident_sheet_key(o, effective)
     data = {
         "effective_on": plain(o, effective),
         "activation_on": plain(o, activation),
@@ -59,17 +58,10 @@ def _incident_sheet(o: Onboarding, effective: date | None, now: datetime) -> Ite
         OBLIGATIONS["O15"].recipients,
         data,
         subject=key.removeprefix("incident_sheet:"),
-        documents=(Document("fiche_incident", "incident", data, every_site(o)),),
+        documents=(document("fiche_incident", "incident", data, every_site(o)),),
         manager="account_manager",
         at=leaves_at,
     )
-
-
-def _announced(o: Onboarding) -> date | None:
-    """The last effective date that the client was told."""
-    keys = [key for key in o.record.sendings if key.startswith("incident_sheet:")]
-    dates = [key.partition(":")[2] for key in keys if not key.endswith("provisional")]
-    return date.fromisoformat(dates[-1]) if dates else None
 
 
 def _blocked(o: Onboarding, effective: date | None) -> Iterator[Sending]:
@@ -113,7 +105,7 @@ def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator
         "activation_notice",
         OBLIGATIONS["O14"].recipients,
         data,
-        documents=(Document("avis_activation", "activation", data, every_site(o)),),
+        documents=(document("avis_activation", "activation", data, every_site(o)),),
         manager="account_manager",
     )
     if o.presented:
@@ -123,7 +115,7 @@ def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator
             "maintenance_call_minutes",
             OBLIGATIONS["O16"].recipients,
             call,
-            documents=(Document("compte_rendu_presentation", "presentation", call, every_site(o)),),
+            documents=(document("compte_rendu_presentation", "presentation", call, every_site(o)),),
             manager="account_manager",
         )
 

@@ -12,8 +12,9 @@ from process import maintenance
 from process.calendar import at, paris_day
 from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
+from process.orders import Sending
 from process.vocabulary import Party
-from workflows.sendings import Document, Expected, Sending, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, plain
 
 _MANAGEMENT: Final[tuple[Party, ...]] = ("account_manager", "head_of_projects")
 
@@ -45,7 +46,7 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
             "activated_at": plain(o, o.record.activated_at),
             "limits": limits(o, now),
         }
-        report = (Document("rapport_entretien", "interview", data, every_site(o)),)
+        report = (document("rapport_entretien", "interview", data, every_site(o)),)
         yield mail(o, "interview_report", _MANAGEMENT, data, documents=report)
     elif closed:
         data = {
@@ -85,9 +86,10 @@ def limits(o: Onboarding, now: datetime) -> list[dict[str, Any]]:
         {
             "obligation": deadline.obligation.code,
             "title": deadline.title,
-            "key": deadline.limit.key,
+            "key": None if deadline.limit.label else deadline.limit.key,
             "due_at": plain(o, deadline.limit.due_at),
-            "met_at": plain(o, deadline.limit.met_at),
+            # A fact states a day, not an hour.
+            "met_on": deadline.limit.met_at and paris_day(deadline.limit.met_at).isoformat(),
             "state": deadline.state,
         }
         for deadline in deadlines(o, now)

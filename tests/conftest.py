@@ -1,0 +1,27 @@
+"""One stage for all: the server, the mail server, the register and the worker start once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.stage import Stage, stage
+from tests.playing import OPENS_AT, PickyMailbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture(scope="session")
+def opens_at() -> datetime:
+    assert datetime.now(UTC) < OPENS_AT
+    return OPENS_AT
+
+
+@pytest.fixture(scope="session")
+async def on_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    async with stage(folder, mailbox=PickyMailbox(folder / "mails")) as up:
+        yield up

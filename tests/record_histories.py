@@ -1,0 +1,85 @@
+"""Record the histories that ``test_replay`` replays: ``python -m tests.record_histories [NAME]``.
+
+A recorded history is a running onboarding of today. It is never recorded again to make a test
+pass: code that no longer replays it would block the onboardings under way. New behaviour gets a
+new history, hence a new name here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ending import leave
+from local.scenarios import Story, play_new, play_replacement
+from local.stage import stage
+from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, story_of
+
+if TYPE_CHECKING:
+    from local.stage import Play, Stage
+    from process.contract import Contract
+
+HISTORIES: Final = Path(__file__).parent / "histories"
+
+
+async def play_trouble(play: Play, story: Story) -> None:
+    """Wrong signals, early facts, a mail refused then sent again, reminders and escalation."""
+    mailbox = play.stage.mailbox
+    assert isinstance(mailbox, PickyMailbox)
+    lead = play.contract.client.technical_lead.email
+    await play.signal("kickoff_held", "texte")
+    await play.signal("kick_off_held", {})
+    await play.fact("kickoff_held", held_on="hier")
+    await play.fact("phase_planned", **phase(story, "P1", "TOURS", 20, 21))
+    await play.at(story.instant(12, 10))
+    await play.fact("kickoff_held", **kickoff(story, day=9, phase_day=20))
+    mailbox.refused.add(lead)
+    await play.fact("phase_planned", **phase(story, "P1", "TOURS", 22, 23))
+    mailbox.refused.clear()
+    await play.at(story.instant(13, 10))
+    for point in (await play.status())["open_points"]:
+        settled = {"id": point["id"], "by": "Claire Fontaine", "reason": "adresse rétablie"}
+        await play.fact("open_point_settled", action="retry", **settled)
+    # The phase neither ends nor is reported: the client is told by itself.
+    await play.at(story.instant(30, 10))
+
+
+SCENES: Final[
+    dict[str, tuple[Callable[[], Contract], Callable[[Play, Story], Awaitable[None]]]]
+] = {
+    "replacement": (replaced, play_replacement),
+    "new": (new, play_new),
+    "trouble": (new, play_trouble),
+}
+
+
+async def record(up: Stage, name: str) -> None:
+    """Play one scene and keep its history."""
+    make, scene = SCENES[name]
+    contract = make()
+    play = await up.play(contract, OPENS_AT)
+    await scene(play, story_of(up, contract))
+    history = await play.handle.fetch_history()
+    # Without a time stamp in its header, the same history is the same file.
+    (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
+    print(f"{name} : {len(history.events)} événements")
+
+
+async def main(names: list[str]) -> int:
+    """Record the scenes named, or those that have no history yet."""
+    wanted = names or [n for n in SCENES if not (HISTORIES / f"{n}.json.gz").exists()]
+    with tempfile.TemporaryDirectory() as folder:
+        mailbox = PickyMailbox(Path(folder) / "mails")
+        async with stage(Path(folder), mailbox=mailbox) as up:
+            for name in wanted:
+                await record(up, name)
+    return 0
+
+
+if __name__ == "__main__":
+    leave(asyncio.run(main(sys.argv[1:])))
