@@ -33,7 +33,7 @@ UI_PORT: Final = 8233
 
 
 async def main() -> int:
-    """Play the onboardings one after the other; 0 when both went to their end."""
+    """Play the onboardings one after the other; 0 when all went to their end."""
     keep = os.environ.get("KEEP", "") not in ("", "0")
     console = Console(width=None if sys.stdout.isatty() else 100)
     started = time.monotonic()
@@ -68,6 +68,7 @@ def _programme(up: Stage, opens_at: datetime) -> list[tuple[Contract, scenarios.
     return [
         (first, scenarios.play_replacement),
         (scenarios.new_installation(signed_at, effective_on), scenarios.play_new),
+        (scenarios.extension(signed_at), scenarios.play_difficult),
     ]
 
 

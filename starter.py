@@ -22,6 +22,7 @@ from ending import leave
 from process.contract import Contract, fingerprint
 from process.facts import FACTS
 from process.fields import MAX_LINE, canonical
+from process.history import problems_of
 from process.refusals import problems
 from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
 from workflows.page import contract_details, contract_summary
@@ -55,12 +56,20 @@ class Refused(Exception):  # noqa: N818 - the word of DESIGN for this outcome
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """The JSON object in ``content``. Raises ``Refused`` for anything ambiguous or too large:
+    """The JSON object in ``content``. Raises ``Refused``."""
+    value = parse_json(content)
+    if not isinstance(value, dict):
+        raise Refused("objet JSON attendu")
+    return value
+
+
+def parse_json(content: bytes) -> Any:
+    """The JSON value in ``content``. Raises ``Refused`` for anything ambiguous or too large:
     a key given twice, ``NaN``, another encoding than UTF-8, more than 1 MB."""
     if len(content) > MAX_JSON_BYTES:
         raise Refused(f"contenu trop volumineux ({MAX_JSON_BYTES // 1_000_000} Mo au plus)")
     try:
-        value = json.loads(
+        return json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_distinct,
             parse_constant=_no_constant,
@@ -73,17 +82,21 @@ def parse_object(content: bytes) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         # Nested too deep, or a number of thousands of digits.
         raise Refused("JSON invalide (imbrication ou nombre démesuré)") from error
-    if not isinstance(value, dict):
-        raise Refused("objet JSON attendu")
-    return value
 
 
-def parse_contract(content: bytes) -> Contract:
-    """The contract in ``content``. Raises ``Refused`` with every problem, by field path."""
+def parse_contract(content: bytes, facts: bytes | None = None) -> Contract:
+    """The contract in ``content``, with the past ``facts`` of an onboarding already under way.
+    Raises ``Refused`` with every problem, by field path."""
+    value = parse_object(content)
+    if facts is not None:
+        value["history"] = parse_json(facts)
     try:
-        return Contract.model_validate(parse_object(content))
+        contract = Contract.model_validate(value)
     except ValidationError as error:
         raise Refused(*map(str, problems(error))) from error
+    if past := problems_of(contract):
+        raise Refused(*map(str, past))
+    return contract
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -306,10 +319,14 @@ def cli() -> None:
 
 @cli.command(add_help_option=False, options_metavar="")
 @click.argument("contracts", metavar="CONTRAT.json...", nargs=-1, required=True)
+@click.option("--facts", metavar="FAITS.json", help="Faits passés d'un onboarding déjà en cours.")
 @_HELP
-def start(contracts: tuple[str, ...]) -> None:
+def start(contracts: tuple[str, ...], facts: str | None) -> None:
     """Démarrer l'onboarding de contrats signés (« - » : entrée standard)."""
-    _run(_start({name: _read(name) for name in contracts}))
+    if facts is not None and len(contracts) > 1:
+        raise click.UsageError("--facts accompagne un seul contrat")
+    past = _read(facts) if facts is not None else None
+    _run(_start({name: _read(name) for name in contracts}, past))
 
 
 @cli.command(add_help_option=False, options_metavar="")
@@ -334,14 +351,14 @@ def status(reference: str, *, as_json: bool) -> None:
     _run(_status(reference, as_json=as_json))
 
 
-async def _start(contents: dict[str, bytes]) -> None:
+async def _start(contents: dict[str, bytes], facts: bytes | None) -> None:
     """Every contract that can start does; the problems of the others are told together."""
     refused: list[str] = []
     contracts: dict[str, Contract] = {}
     for name, content in contents.items():
         prefix = f"{name} : " if len(contents) > 1 else ""
         try:
-            contracts[name] = parse_contract(content)
+            contracts[name] = parse_contract(content, facts)
         except Refused as refusal:
             refused += [prefix + problem for problem in refusal.problems]
     if contracts:

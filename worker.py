@@ -85,7 +85,10 @@ async def serve() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = load_settings()
-    store = DocumentStore(settings.documents_url)
+    try:
+        store = DocumentStore(settings.documents_url)
+    except ValueError as error:
+        raise SettingsError([f"ONBOARDING_DOCUMENTS_URL : {error}"]) from None
     client = await connect()
     async with opened_register(settings.database_url) as register:
         await create_search_attributes(client)

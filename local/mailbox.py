@@ -22,6 +22,8 @@ from urllib.parse import quote, unquote
 from aiosmtpd.controller import Controller
 
 from local.ports import LOOPBACK, free_port
+from process import french
+from process.calendar import paris
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,7 +215,9 @@ def _list_page(box: Mailbox) -> bytes:
             f"<tr><td>{html.escape(cells[0])}<td>{html.escape(cells[1])}<td>{cells[2]}<td>{cells[3]}"
         )
     table = (
-        "<table><tr><th>Date<th>Destinataire<th>Objet<th>Pièces" + "".join(rows) + "</table>"
+        "<table><tr><th>Date<th>Destinataire<th>Objet<th class=n>Pièces"
+        + "".join(rows)
+        + "</table>"
         if rows
         else "<p>Aucun message pour l’instant.</p>"
     )
@@ -223,7 +227,7 @@ def _list_page(box: Mailbox) -> bytes:
 def _mail_page(name: str, message: EmailMessage) -> bytes:
     link = quote(name)
     headers = "".join(
-        f"<dt>{title}<dd>{html.escape(str(message[header]))}"
+        f"<dt>{title}<dd>{html.escape(_when(message) if header == 'Date' else str(message[header]))}"
         for title, header in (
             ("De", "From"),
             ("À", "To"),
@@ -262,7 +266,7 @@ def _document(title: str, body: str) -> bytes:
         "table{border-collapse:collapse;width:100%}"
         "td,th{border-bottom:1px solid #d5dae3;padding:.4rem .6rem;text-align:left;"
         "overflow-wrap:anywhere}"
-        "iframe{width:100%;height:40rem;border:1px solid #d5dae3}"
+        "th.n{white-space:nowrap}iframe{width:100%;height:56rem;border:1px solid #d5dae3}"
         "pre{white-space:pre-wrap;background:#f4f6f9;padding:1rem}"
         "dt{font-weight:bold}dd{margin:0 0 .4rem}a{color:#0b5394}"
         f"</style></head><body>{body}</body></html>"
@@ -294,7 +298,7 @@ def _when(message: EmailMessage) -> str:
         instant = parsedate_to_datetime(str(message["Date"]))
     except (TypeError, ValueError):
         return ""
-    return f"{instant:%d/%m/%Y %H:%M}"
+    return french.full_instant(paris(instant))
 
 
 def _slug(text: str) -> str:

@@ -111,6 +111,29 @@ def new_installation(signed_at: datetime, effective_on: date) -> Contract:
     )
 
 
+def extension(signed_at: datetime) -> Contract:
+    """A system extended, without a maintenance contract: the difficult one."""
+    return _contract(
+        "MIL-2026-043",
+        signed_at,
+        "extension",
+        client="Ville de Saint-Cyprien",
+        domain="saint-cyprien.example",
+        people={
+            "decision_maker": ("Michel Azéma", "Directeur général des services"),
+            "technical_lead": ("Fatou Diallo", "DSI"),
+        },
+        sites=[
+            ("MAIRIE", "Hôtel de ville", "Place de la République\n66750 Saint-Cyprien", "metropole")
+        ],
+        equipment=[
+            ("CAM-01", "vms", "Bosch", "FLEXIDOME 5100i", "MAIRIE"),
+            ("HYP-01", "hypervision", "Prysm", "AppVision", "MAIRIE"),
+        ],
+        effective=None,
+    )
+
+
 def _contract(
     reference: str,
     signed_at: datetime,
@@ -121,7 +144,7 @@ def _contract(
     people: dict[str, tuple[str, str]],
     sites: list[tuple[str, str, str, str]],
     equipment: list[tuple[str, str, str, str, str]],
-    effective: str,
+    effective: str | None,
 ) -> Contract:
     team = {
         "project_manager": ("Claire Fontaine", "CFO"),
@@ -158,7 +181,8 @@ def _contract(
                 {"tag": tag, "family": family, "manufacturer": maker, "model": model, "site": site}
                 for tag, family, maker, model, site in equipment
             ],
-            "maintenance": {
+            "maintenance": effective
+            and {
                 "effective": effective,
                 "phones": ["01 84 00 20 99"],
                 "emails": ["support@mileotech.example"],
@@ -358,7 +382,7 @@ async def play_replacement(play: Play, story: Story) -> None:
     await play.fact("doe_released", released_on=j.day(46), by="Claire Fontaine")
     await play.at(j.instant(48, 10))
     await play.fact("doe_received", received_on=j.day(48), by="Karim Belkacem")
-    await _maintained(play, score=9, actions=[])
+    await _maintained(play, j, score=9, actions=[])
 
 
 async def play_new(play: Play, story: Story) -> None:
@@ -407,7 +431,135 @@ async def play_new(play: Play, story: Story) -> None:
     await _file_doe(play, but=None)
     await play.fact("doe_released", released_on=j.day(24), by="Claire Fontaine")
     await play.fact("doe_received", received_on=j.day(24), by="Inès Haddad")
-    await _maintained(play, score=7, actions=[{"what": "Former un second utilisateur"}])
+    await _maintained(play, j, score=7, actions=[{"what": "Former un second utilisateur"}])
+
+
+async def play_difficult(play: Play, story: Story) -> None:
+    """Life happens: facts that come too early, a kick-off that is late, a project manager who
+    leaves, a wrong entry corrected, a suspension, a phase cancelled, a recette refused then held
+    again, a réserve contested then withdrawn, an interview held at the third try."""
+    j = story
+    # The planning tool speaks before the project manager: the fact waits.
+    p1 = _phase(j, "P1", "Caméras de la place", "MAIRIE", 24, 25)
+    p2 = _phase(j, "P2", "Caméras du parc", "MAIRIE", 30, 31)
+    await play.at(j.instant(3, 9))
+    await play.fact("phase_planned", **p1)
+    # Nobody plans the kick-off: reminders, then the head of projects.
+    await play.at(j.instant(12, 15))
+    kickoff: dict[str, Any] = {
+        "held_on": j.day(12),
+        "attendees": ["Michel Azéma", "Fatou Diallo", "Claire Fontaine"],
+        "phases": [p1, p2],
+    }
+    await play.fact("kickoff_held", **kickoff)
+    # It had been held in time: the entry was wrong.
+    await play.at(j.instant(13, 10))
+    await play.fact(
+        "fact_corrected",
+        fact="kickoff_held",
+        payload={**kickoff, "held_on": j.day(9)},
+        by="Claire Fontaine",
+        reason="Erreur de saisie : la réunion s'est tenue trois jours plus tôt",
+    )
+    await play.fact(
+        "audit_concluded", concluded_on=j.day(13), conclusions="Le câblage existant est conforme."
+    )
+    await play.at(j.instant(14, 9))
+    await play.fact(
+        "contact_replaced",
+        role="project_manager",
+        person={
+            "name": "Léa Roux",
+            "email": "l.roux@mileotech.example",
+            "phone": "01 84 00 20 12",
+            "code": "LRO",
+        },
+    )
+    await play.at(j.instant(16, 9))
+    await play.fact(
+        "onboarding_suspended", reason="Place inaccessible : fouilles archéologiques", by="Léa Roux"
+    )
+    await play.at(j.instant(36, 9))
+    await play.fact("onboarding_resumed", reason="Fouilles achevées", by="Léa Roux")
+    # The limit of the audit is behind; those that run are moved by a fact, never in silence.
+    await play.fact("phase_planned", **_phase(j, "P1", "Caméras de la place", "MAIRIE", 42, 43))
+    await play.fact("phase_cancelled", id="P2", reason="Parc retiré du projet par la ville")
+    await play.fact(
+        "training_planned",
+        starts_at=j.iso(45, 9),
+        site="MAIRIE",
+        trainer="Julien Moreau",
+        trainees=["Fatou Diallo"],
+    )
+    await play.fact("recette_planned", starts_at=j.iso(47, 10))
+    await _until(play, j, 43, 17)
+    await play.fact("phase_completed", id="P1", completed_at=j.iso(43, 17))
+    await play.at(j.instant(45, 17))
+    await play.fact("commissioned", commissioned_on=j.day(45))
+    await play.fact("training_held", held_on=j.day(45), trainees=["Fatou Diallo"])
+    present = [
+        {"name": "Léa Roux", "role": "project_manager"},
+        {"name": "Fatou Diallo", "role": "technical_lead"},
+    ]
+    await play.at(j.instant(47, 12))
+    await play.fact(
+        "recette_signed_off",
+        effective_on=j.day(47),
+        decision="refused",
+        present=present,
+        reserves=[],
+        client_remarks="L'hypervision ne remonte pas les alarmes.",
+    )
+    await play.fact("recette_planned", starts_at=j.iso(54, 10))
+    await play.at(j.instant(54, 12))
+    await play.fact(
+        "recette_signed_off",
+        effective_on=j.day(54),
+        decision="accepted_with_reserves",
+        present=present,
+        reserves=[{"number": 1, "title": "Reflet sur CAM-01", "severity": "minor"}],
+    )
+    await play.at(j.instant(56, 10))
+    await play.fact(
+        "reserve_contested",
+        number=1,
+        on=j.day(56),
+        by="Léa Roux",
+        reason="Reflet d'une vitrine voisine, hors du marché",
+    )
+    await play.at(j.instant(58, 10))
+    await play.fact(
+        "reserve_withdrawn",
+        number=1,
+        on=j.day(58),
+        by="Fatou Diallo",
+        reason="La vitrine a été occultée",
+    )
+    await play.at(j.instant(62, 10))
+    await _file_doe(play, but=None)
+    await play.fact("doe_released", released_on=j.day(62), by="Léa Roux")
+    # Without maintenance the interview counts from the final acceptance.
+    base = j.j(58)
+    for days in (22, 24):
+        tried = at(story.calendar.worked_from(base + timedelta(days=days)), time(11))
+        await play.at(tried)
+        await play.fact(
+            "interview_held",
+            tried_on=tried.date().isoformat(),
+            not_held_reason="Interlocuteur absent",
+        )
+    held = at(story.calendar.worked_from(base + timedelta(days=27)), time(11))
+    await play.at(held)
+    await play.fact(
+        "interview_held",
+        held_on=held.date().isoformat(),
+        score=6,
+        masters_system=True,
+        masters_incident_procedure=False,
+        strengths=["Franchise sur les difficultés"],
+        improvements=["Prévoir l'accès à la place"],
+        actions=[{"what": "Rappeler la procédure d'incident", "who": "Léa Roux"}],
+    )
 
 
 async def _until(
@@ -463,14 +615,14 @@ async def _file_doe(play: Play, but: str | None) -> None:
             )
 
 
-async def _maintained(play: Play, score: int, actions: list[dict[str, str]]) -> None:
+async def _maintained(play: Play, story: Story, score: int, actions: list[dict[str, str]]) -> None:
     """From the activation to the interview."""
     status = await play.status()
     activation = date.fromisoformat(status["maintenance"]["activation_on"])
-    call = at(activation + timedelta(days=3), time(11))
+    call = at(story.calendar.add(activation, 3), time(11))
     await play.at(call)
     await play.fact("maintenance_presented", held_on=call.date().isoformat())
-    interview = at(activation + timedelta(days=25), time(15))
+    interview = at(story.calendar.worked_from(activation + timedelta(days=25)), time(15))
     await play.at(interview)
     await play.fact(
         "interview_held",

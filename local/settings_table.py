@@ -29,8 +29,7 @@ lisent aucun fichier d'eux-mêmes, c'est à celui qui les lance de poser les var
 
 _POLICY: Final = """\
 Chaque onboarding garde, pour toute sa vie, les valeurs en vigueur à son ouverture : un changement
-ne vaut que pour les suivants. jo : jours ouvrés. `ONBOARDING_WEEKLY_POINT_HOUR` est vérifié, mais
-n'a pas encore d'effet.
+ne vaut que pour les suivants. jo : jours ouvrés.
 """
 
 _CALENDAR: Final = """\

@@ -6,12 +6,13 @@ demonstration and the tests play onboardings on it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
     from temporalio.client import WorkflowHandle
     from temporalio.testing import WorkflowEnvironment
+
+
+_FIRST_EVENTS: Final = 4
+"""Started, a first task scheduled, begun and completed."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Stage:
         )
         play = Play(self, handle, contract)
         await play.at(opens_at)
+        await play.begun()
         return play
 
 
@@ -91,6 +97,12 @@ class Play:
         ahead = instant - await self.now()
         if ahead.total_seconds() > 0:
             await self.stage.environment.fast_forward(self.handle, ahead)
+        await self.quiet()
+
+    async def begun(self) -> None:
+        """Wait until the run has done its first steps."""
+        while (await self.handle.describe()).history_length < _FIRST_EVENTS:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         await self.quiet()
 
     async def quiet(self) -> None:
@@ -130,6 +142,7 @@ async def stage(
     ui_port: int | None = None,
     mailbox: Mailbox | None = None,
     cached_runs: int = CACHED_RUNS,
+    suggested_events: int | None = None,
 ) -> AsyncIterator[Stage]:
     """Bring everything up in that folder, and down again at the end."""
     async with AsyncExitStack() as stack:
@@ -141,7 +154,9 @@ async def stage(
         await register.migrate()
         store = DocumentStore(settings.documents_url)
         environment = await stack.enter_async_context(
-            time_skipping_server(ui=ui_port is not None, ui_port=ui_port)
+            time_skipping_server(
+                ui=ui_port is not None, ui_port=ui_port, suggested_events=suggested_events
+            )
         )
         worker = build_worker(
             environment.client, settings, register, store, cached_runs=cached_runs

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ from workflows.converter import data_converter
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 _LATENCY: Final = (
     # The development server throttles itself by default: 50 ms a step, up to 1 s a timer.
@@ -56,28 +56,51 @@ def temporal_binary() -> Path:
 
 @asynccontextmanager
 async def time_skipping_server(
-    *, ui: bool = False, port: int | None = None, ui_port: int | None = None
+    *,
+    ui: bool = False,
+    port: int | None = None,
+    ui_port: int | None = None,
+    suggested_events: int | None = None,
 ) -> AsyncIterator[WorkflowEnvironment]:
     """A server in memory on which months pass in seconds, each run with its own clock.
 
-    Without ``port`` the system chooses one; the web UI, on ``ui_port``, only where asked for.
+    ``suggested_events`` is the length of a history from which a new run is suggested (the
+    server's own: 4,096). Without ``port`` the system chooses one; the web UI, on ``ui_port``, only where asked for.
     """
-    environment = await WorkflowEnvironment.start_time_skipping_v2(
-        # Time moves when it is told to (``fast_forward``), never by itself.
-        ts_config=TimeSkippingConfig(enabled=False),
-        dev_server_existing_path=str(temporal_binary()),
-        dev_server_extra_args=_dynamic_config(_TIME_SKIPPING + _LATENCY),
-        dev_server_startup_timeout=timedelta(seconds=_START_SECONDS),
-        dev_server_log_level="error",
-        data_converter=data_converter,
-        search_attributes=SEARCH_ATTRIBUTES,
-        ip=LOOPBACK,
-        port=port,
-        ui=ui,
-        ui_port=ui_port,
-    )
+    config: tuple[str, ...] = _TIME_SKIPPING + _LATENCY
+    if suggested_events is not None:
+        config += (f"limit.historyCount.suggestContinueAsNew={suggested_events}",)
+    with _banner_hidden():
+        environment = await WorkflowEnvironment.start_time_skipping_v2(
+            # Time moves when it is told to (``fast_forward``), never by itself.
+            ts_config=TimeSkippingConfig(enabled=False),
+            dev_server_existing_path=str(temporal_binary()),
+            dev_server_extra_args=_dynamic_config(config),
+            dev_server_startup_timeout=timedelta(seconds=_START_SECONDS),
+            dev_server_log_level="error",
+            data_converter=data_converter,
+            search_attributes=SEARCH_ATTRIBUTES,
+            ip=LOOPBACK,
+            port=port,
+            ui=ui,
+            ui_port=ui_port,
+        )
     async with environment:
         yield environment
+
+
+@contextmanager
+def _banner_hidden() -> Iterator[None]:
+    """The server inherits our output and greets there; what we print must stay ours."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(ours, 1)
+            os.close(ours)
 
 
 @asynccontextmanager

@@ -34,6 +34,8 @@ _OF_FACT: Final = {
     "phase_cancelled": "O5",
     "progress_reported": "O6",
     "deviation_declared": "O7",
+    "reserve_contested": "O12",
+    "reserve_withdrawn": "O12",
     "training_planned": "O8",
     "commissioned": "O8",
     "training_held": "O9",
@@ -134,6 +136,8 @@ def _facts(told: list[Told]) -> Iterator[_Line]:
             line.extra.append(Text(one.payload["name"], style="dim"))
             count = french.plural(len(line.extra), "pièce versée", "pièces versées")
             line.text = Text(f"DOE : {count}")
+        elif one.outcome == "waiting":
+            yield _Line(one.at, "…", obligation, Text(f"{_what(one)} : gardé, il vient trop tôt"))
         else:
             yield _Line(one.at, "●", obligation, Text(_what(one)))
 
@@ -152,6 +156,14 @@ def _precisely(one: Told) -> str:
         return f" ({payload['id']}{waiver})"
     if one.fact == "deviation_declared":
         return f" ({payload['phase']}) : {payload['cause']}"
+    if one.fact == "fact_corrected":
+        return f" (« {FACTS[payload['fact']].TITLE} ») : {payload['reason']}"
+    if one.fact == "contact_replaced":
+        return f" : {payload['person']['name']}, {ROLE_NAMES[payload['role']]}"
+    if one.fact.startswith("onboarding_"):
+        return f" : {payload['reason']}"
+    if one.fact == "interview_held" and "tried_on" in payload:
+        return f" : tentative, {payload['not_held_reason'].lower()}"
     if "number" in payload:
         reason = f" : {payload['reason']}" if "reason" in payload else ""
         return f" (n° {payload['number']}){reason}"

@@ -104,14 +104,6 @@ class Contract(Outside):
     maintenance: Maintenance | None = None
     history: Listed[PastFact] = []
 
-    @field_validator("history")
-    @classmethod
-    def _not_yet(cls, history: list[PastFact]) -> list[PastFact]:
-        # Taking the past for granted in silence would be worse than refusing it.
-        if history:
-            raise ValueError("la reprise d'un onboarding en cours n'est pas encore prise en charge")
-        return history
-
     @model_validator(mode="after")
     def _consistent(self) -> Contract:
         codes = [site.code for site in self.sites]

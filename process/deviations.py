@@ -83,7 +83,10 @@ _Observation = tuple[datetime, Slot, Slot | None, str]
 
 def _observed(o: Onboarding, phase: Phase, now: datetime) -> list[_Observation]:
     found: list[_Observation] = []
+    # What a suspension put off is no deviation: it is announced anew at the resumption.
     for slot, following in zip(phase.slots, [*phase.slots[1:], None], strict=True):
+        if slot.after_suspension:
+            continue
         passed = _passed_over(o, phase, slot, following.known_at if following else now)
         moved = following is not None and (
             (following.starts_at, following.ends_at) != (slot.starts_at, slot.ends_at)
@@ -123,7 +126,7 @@ def _passed_over(
         done = french.full_instant(o.local(phase.completed_at, slot.site))
         sentence = f"La phase « {phase.title} », prévue jusqu'au {end}, s'est achevée le {done}."
         return min(noticed, max(phase.completion_known_at, slot.ends_at)), sentence
-    if noticed > until:
+    if noticed > until or o.was_suspended(noticed):
         return None
     if not slot.plan:
         start = french.full_instant(o.local(slot.starts_at, slot.site))

@@ -6,7 +6,7 @@ a model here, its rule in ``rules`` and its effect in ``onboarding``.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -128,6 +128,8 @@ class PhasePlanned(Fact, _Slot):
     site: Reference
     works: Listed[Line]
     waiver: Waiver | None = None
+    notice_sent_at: Instant | None = None
+    """When a schedule of the past was sent: only in the history of a contract taken over."""
     crew: Listed[Line] = []
     access: Text | None = None
     outages: Text | None = None
@@ -273,6 +275,21 @@ class ReserveLiftingRefused(Fact):
     reason: Text
 
 
+class _ReserveDisputed(Fact):
+    number: Count
+    on: Day
+    by: Line
+    reason: Text
+
+
+class ReserveContested(_ReserveDisputed):
+    TITLE = "Mileo conteste une réserve"
+
+
+class ReserveWithdrawn(_ReserveDisputed):
+    TITLE = "Le client retire une réserve"
+
+
 class DoePieceFiled(Fact):
     TITLE = "Une pièce du DOE est versée"
 
@@ -360,11 +377,66 @@ class ContactReplaced(Fact):
     person: Person
 
 
+class LimitMoved(Fact):
+    TITLE = "Une échéance est déplacée"
+
+    obligation: Literal[
+        "O1",
+        "O2",
+        "O3",
+        "O4",
+        "O5",
+        "O6",
+        "O7",
+        "O8",
+        "O9",
+        "O10",
+        "O11",
+        "O12",
+        "O13",
+        "O14",
+        "O15",
+        "O16",
+        "O17",
+    ]
+    key: Line | None = None
+    due_on: Day
+    by: Line
+    reason: Text
+
+
 class OpenPointSettled(Fact):
     TITLE = "Un point ouvert est réglé"
 
     id: Line
     action: Literal["retry", "abandon", "done_otherwise"]
+    by: Line
+    reason: Text
+
+
+class _Stated(Fact):
+    reason: Text
+    by: Line | None = None
+
+
+class OnboardingSuspended(_Stated):
+    TITLE = "L'onboarding est suspendu"
+
+
+class OnboardingResumed(_Stated):
+    TITLE = "L'onboarding reprend"
+
+
+class OnboardingCancelled(_Stated):
+    TITLE = "L'onboarding est annulé"
+
+
+class FactCorrected(Fact):
+    TITLE = "Un fait est corrigé"
+
+    fact: Line
+    key: Line | None = None
+    payload: dict[str, Any]
     by: Line
     reason: Text
 
@@ -394,6 +466,8 @@ FACTS: Final[dict[str, type[Fact]]] = {
         ReserveFixed,
         ReserveLifted,
         ReserveLiftingRefused,
+        ReserveContested,
+        ReserveWithdrawn,
         DoePieceFiled,
         DoeReleased,
         DoeReceived,
@@ -401,7 +475,12 @@ FACTS: Final[dict[str, type[Fact]]] = {
         MaintenancePresented,
         InterviewHeld,
         ContactReplaced,
+        LimitMoved,
         OpenPointSettled,
+        OnboardingSuspended,
+        OnboardingResumed,
+        OnboardingCancelled,
+        FactCorrected,
     )
 }
 """The facts that an onboarding understands, by the name of their signal and update."""

@@ -39,7 +39,9 @@ def client_waits(o: Onboarding) -> list[ClientWait]:
 
 
 def health(o: Onboarding, held: list[Deadline], now: datetime) -> Health:
-    """The first that applies: late, waiting on the client, at risk, on time."""
+    """The first that applies: suspended, late, waiting on the client, at risk, on time."""
+    if o.suspension:
+        return "suspended"
     if any(deadline.is_late for deadline in held):
         return "late"
     today = paris_day(now)

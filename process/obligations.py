@@ -7,7 +7,7 @@ that gives its limits. Adding an obligation is adding a line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
@@ -144,7 +144,11 @@ def weeks_owed(o: Onboarding, now: datetime) -> list[str]:
     first = paris_day(started)
     over = o.deployment_over_at
     last = paris_day(over) if over else monday_of(iso_week(paris_day(now))) + timedelta(days=6)
-    worked = (iso_week(day) for day in days(first, last) if o.calendar.is_worked(day))
+    worked = (
+        iso_week(day)
+        for day in days(first, last)
+        if o.calendar.is_worked(day) and not o.was_suspended_on(day)
+    )
     return list(dict.fromkeys(worked))
 
 
@@ -331,8 +335,14 @@ def deadlines(o: Onboarding, now: datetime) -> list[Deadline]:
     return [
         Deadline(obligation, limit, _state(limit, now))
         for obligation in OBLIGATIONS.values()
-        for limit in obligation.limits(o, now)
+        for limit in (_moved(o, obligation, limit) for limit in obligation.limits(o, now))
     ]
+
+
+def _moved(o: Onboarding, obligation: Obligation, limit: Limit) -> Limit:
+    """The limit as a person moved it, with a reason (``limit_moved``)."""
+    moved = o.moved_limits.get((obligation.code, limit.key))
+    return replace(limit, due_at=end_of(moved.due_on)) if moved and limit.due_at else limit
 
 
 def _state(limit: Limit, now: datetime) -> DeadlineState:

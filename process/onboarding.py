@@ -42,6 +42,8 @@ class Slot:
     known_at: datetime
     plan: f.PhasePlanned | None = None
     """The fact that made it firm; none for the work plan's provisional slot."""
+    after_suspension: bool = False
+    """Announced before a suspension: it must be announced anew."""
 
     def same_start(self, other: Slot) -> bool:
         """Whether a notice given for one is a notice for the other (PROCESS 3.3)."""
@@ -88,6 +90,24 @@ class Phase:
 
 
 @dataclass
+class Suspension:
+    """A time during which nobody is reminded of anything; it ends with the resumption."""
+
+    suspended_at: datetime
+    reason: str
+    resumed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class InCharge:
+    """Who held a role, and since when."""
+
+    role: str
+    person: Person
+    since: datetime
+
+
+@dataclass
 class Training:
     """A training session: its successive plans, and how it went."""
 
@@ -119,6 +139,9 @@ class ReserveStory:
     fixed: f.ReserveFixed | None = None
     fixed_at: datetime | None = None
     lifted_on: date | None = None
+    withdrawn_on: date | None = None
+    added: bool = False
+    """Appeared after the recette."""
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -154,6 +177,7 @@ class Onboarding:
         self.kickoff: f.KickoffHeld | None = None
         self.audit: f.AuditConcluded | None = None
         self.scope_answer: f.ScopeChangeAnswered | None = None
+        self.scope_phases: list[Phase] = []
         self.phases: dict[str, Phase] = {}
         self.reports: dict[str, f.ProgressReported] = {}
         self.trainings: list[Training] = []
@@ -168,21 +192,32 @@ class Onboarding:
         self.presented: f.MaintenancePresented | None = None
         self.interviews: list[f.InterviewHeld] = []
         self.settled: list[f.OpenPointSettled] = []
+        self.moved_limits: dict[tuple[str, str | None], f.LimitMoved] = {}
+        self.suspensions: list[Suspension] = []
+        self.cancelled: f.OnboardingCancelled | None = None
+        self.in_charge: list[InCharge] = []
         for role in ("project_manager", "technical_referent", "sales", "account_manager"):
-            self._name(role, getattr(contract.team, role))
+            self.appoint(role, getattr(contract.team, role), record.started_at)
         for role in ("decision_maker", "technical_lead", "primary_user", "technical_contact"):
-            self._name(role, getattr(contract.client, role))
+            self.appoint(role, getattr(contract.client, role), record.started_at)
         for taken in record.facts:
             self._fold(FACTS[taken.fact].model_validate(taken.payload), taken.received_at)
+
+    def as_of(self, facts: list[TakenFact]) -> Onboarding:
+        """The same onboarding with these facts instead of those it holds."""
+        record = self.record.model_copy(update={"facts": facts})
+        return Onboarding(self.contract, self.calendar, self.policy, record)
 
     def take(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> None:
         """Record an accepted fact and let it change what is known."""
         self.record.facts.append(TakenFact(fact=name, payload=payload, received_at=now))
         self._fold(fact, now)
 
-    def _name(self, role: str, person: Person | None) -> None:
+    def appoint(self, role: str, person: Person | None, since: datetime) -> None:
+        """Put someone in charge of a role from that instant on."""
         if person is not None:
             self.persons[role] = person
+            self.in_charge.append(InCharge(role, person, since))
 
     def _fold(self, fact: Fact, received_at: datetime) -> None:
         fold = _FOLDS.get(type(fact))
@@ -222,6 +257,29 @@ class Onboarding:
         """An instant on the clock of a site, of Paris without one."""
         return instant.astimezone(self.site(site).clock if site else PARIS)
 
+    # Suspension
+
+    @property
+    def suspension(self) -> Suspension | None:
+        """The suspension under way."""
+        last = self.suspensions[-1] if self.suspensions else None
+        return last if last and not last.resumed_at else None
+
+    def was_suspended(self, instant: datetime) -> bool:
+        """Whether that instant falls in a suspension."""
+        return any(
+            pause.suspended_at <= instant and (not pause.resumed_at or instant < pause.resumed_at)
+            for pause in self.suspensions
+        )
+
+    def was_suspended_on(self, day: date) -> bool:
+        """Whether the whole of that day is in a suspension, its first day included."""
+        return any(
+            paris_day(pause.suspended_at) <= day
+            and (not pause.resumed_at or day < paris_day(pause.resumed_at))
+            for pause in self.suspensions
+        )
+
     # Calendars
 
     @property
@@ -250,7 +308,7 @@ class Onboarding:
     def phases_awaiting_scope(self) -> list[str]:
         """The phases that wait for the client's answer to a scope change (O4)."""
         if self.audit and self.audit.scope_change and not self.scope_answer:
-            return list(self.audit.scope_change.phases)
+            return [phase.id for phase in self.scope_phases]
         return []
 
     # Step 2
@@ -275,12 +333,12 @@ class Onboarding:
     def notice_accepted_at(self, phase: Phase) -> datetime | None:
         """When the technical lead's mail server accepted a schedule with the start in force;
         one that left before the phase was moved away and back is no notice."""
-        accepted = None
-        for version, slot in reversed(list(enumerate(phase.firm_slots, start=1))):
-            if not slot.same_start(phase.slot):
+        accepted, version = None, len(phase.firm_slots)
+        for slot in reversed(phase.slots):
+            if not slot.plan or not slot.same_start(phase.slot):
                 break
-            sent = self.accepted_at(f"intervention_schedule:{phase.id}:{version}")
-            accepted = sent or accepted
+            sent = self.last_accepted_at(f"intervention_schedule:{phase.id}:{version}")
+            accepted, version = sent or slot.plan.notice_sent_at or accepted, version - 1
         return accepted
 
     def notice_hours(self, phase: Phase) -> float | None:
@@ -308,8 +366,9 @@ class Onboarding:
         réserve, once every site is accepted: the start of the DOE's clock (O13)."""
         if len(self.accepted_sites) < len(self.contract.sites) or self.open_reserves:
             return None
-        lifted = [story.lifted_on for story in self.reserves.values() if story.lifted_on]
-        return max([*self.accepted_sites.values(), *lifted])
+        stories = self.reserves.values()
+        ends = (s.lifted_on if s.state == "lifted" else s.withdrawn_on for s in stories)
+        return max([*self.accepted_sites.values(), *(day for day in ends if day)])
 
     def reserve_due_on(self, reserve: f.Reserve, noted_on: date) -> date:
         """The agreed date, else by severity (PROCESS section 4)."""
@@ -348,9 +407,17 @@ class Onboarding:
         sending = self.record.sendings.get(key)
         if sending is None:
             return None
-        if sending.mails and sending.mails[0].accepted_at:
-            return sending.mails[0].accepted_at
+        for mails in (sending.former_mails, sending.mails):
+            if mails and mails[0].accepted_at:
+                return mails[0].accepted_at
         return sending.settled_at
+
+    def last_accepted_at(self, key: str) -> datetime | None:
+        """The same for the last version: after a correction, only what was sent since counts."""
+        sending = self.record.sendings.get(key)
+        if sending and sending.revision:
+            return sending.mails[0].accepted_at if sending.mails else None
+        return self.accepted_at(key)
 
     def first_accepted(self, prefix: str) -> datetime | None:
         """The earliest acceptance among the sendings whose key begins so."""
@@ -450,8 +517,8 @@ def _folds(model: type[_F]) -> Callable[[Callable[[Onboarding, _F, datetime], No
 
 
 @_folds(f.ContactReplaced)
-def _(o: Onboarding, fact: f.ContactReplaced, _at: datetime) -> None:
-    o.persons[fact.role] = fact.person
+def _(o: Onboarding, fact: f.ContactReplaced, received_at: datetime) -> None:
+    o.appoint(fact.role, fact.person, received_at)
 
 
 @_folds(f.KickoffPlanned)
@@ -470,6 +537,10 @@ def _(o: Onboarding, fact: f.KickoffHeld, received_at: datetime) -> None:
 @_folds(f.AuditConcluded)
 def _(o: Onboarding, fact: f.AuditConcluded, _at: datetime) -> None:
     o.audit = fact
+    # KeyError when a correction of the work plan takes one of these phases away.
+    o.scope_phases = (
+        [o.phases[id_] for id_ in fact.scope_change.phases] if fact.scope_change else []
+    )
 
 
 @_folds(f.ScopeChangeAnswered)
@@ -558,6 +629,7 @@ def _(o: Onboarding, fact: f.RecetteSignedOff, _at: datetime) -> None:
 @_folds(f.ReserveAdded)
 def _(o: Onboarding, fact: f.ReserveAdded, _at: datetime) -> None:
     _note(o, fact, fact.found_on, "Réserve ajoutée")
+    o.reserves[fact.number].added = True
 
 
 def _note(o: Onboarding, reserve: f.Reserve, noted_on: date, what: str) -> None:
@@ -622,3 +694,44 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _at: datetime) -> None:
 @_folds(f.InterviewHeld)
 def _(o: Onboarding, fact: f.InterviewHeld, _at: datetime) -> None:
     o.interviews.append(fact)
+
+
+@_folds(f.ReserveContested)
+def _(o: Onboarding, fact: f.ReserveContested, _at: datetime) -> None:
+    story = o.reserves[fact.number]
+    if not story.is_over:
+        story.state = "contested"
+    story.log(fact.on, "Contestée par Mileo", fact.by, fact.reason)
+
+
+@_folds(f.ReserveWithdrawn)
+def _(o: Onboarding, fact: f.ReserveWithdrawn, _at: datetime) -> None:
+    story = o.reserves[fact.number]
+    story.state, story.withdrawn_on = "withdrawn", fact.on
+    story.log(fact.on, "Retirée par le client", fact.by, fact.reason)
+
+
+@_folds(f.LimitMoved)
+def _(o: Onboarding, fact: f.LimitMoved, _at: datetime) -> None:
+    o.moved_limits[(fact.obligation, fact.key)] = fact
+
+
+@_folds(f.OnboardingSuspended)
+def _(o: Onboarding, fact: f.OnboardingSuspended, received_at: datetime) -> None:
+    o.suspensions.append(Suspension(received_at, fact.reason))
+
+
+@_folds(f.OnboardingResumed)
+def _(o: Onboarding, _fact: f.OnboardingResumed, received_at: datetime) -> None:
+    o.suspensions[-1].resumed_at = received_at
+    for phase in o.phases.values():
+        if phase.slot.plan and not phase.ended:
+            slot = phase.slot
+            phase.slots.append(
+                Slot(slot.starts_at, slot.ends_at, slot.site, received_at, after_suspension=True)
+            )
+
+
+@_folds(f.OnboardingCancelled)
+def _(o: Onboarding, fact: f.OnboardingCancelled, _at: datetime) -> None:
+    o.cancelled = fact

@@ -194,6 +194,8 @@ class Projection(Order):
     open_reserves: int
     missed_deadlines: int
     status: dict[str, Any]
+    in_charge: list[dict[str, str]] = []
+    """Who held which role since when: role, name, email, since."""
     closed: bool = False
 
 

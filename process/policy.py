@@ -70,6 +70,7 @@ class Policy(BaseModel):
 
     # DESIGN, section 2
     waiting_fact_jo: int = Field(5, ge=1, le=250, description="Fait en attente : point ouvert")
+    mail_alert_hours: int = Field(1, ge=1, le=72, description="Serveur de messagerie muet : alerte")
     mail_patience_hours: int = Field(
         24, ge=1, le=2_000, description="Serveur de messagerie muet : point ouvert"
     )

@@ -53,10 +53,30 @@ class IssuedSending(BaseModel):
     """References, fixed when the sending starts: trying again issues the same ones."""
     mails: list[SentMail] = []
     state: Literal["doing", "done", "blocked", "again"] = "doing"
+    revision: int = 0
+    """How many times a correction had it sent again."""
+    replaces: dict[str, Any] | None = None
+    """What the last correction replaced, and why."""
+    former_mails: list[SentMail] = []
+    """Those that were sent before a correction."""
     held: Sending | None = None
     """What is blocked, as it was: trying again may come when no step asks for it any more."""
     settled_at: datetime | None = None
-    """When a person declared it done by other means."""
+    """When a person declared it done by other means, or when it was done before the take-over."""
+
+
+class Correction(BaseModel):
+    """A fact that was replaced: both values, who, why, and what it changed."""
+
+    fact: str
+    key: str | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+    by: str
+    reason: str
+    at: datetime
+    limits: list[str] = []
+    """The limits whose state it changed: ``O1 : missed → met``."""
 
 
 class OpenPoint(BaseModel):
@@ -76,6 +96,7 @@ class Record(BaseModel):
 
     started_at: datetime
     facts: list[TakenFact] = []
+    corrections: list[Correction] = []
     waiting: list[WaitingFact] = []
     rejected: list[RejectedFact] = []
     rejected_count: int = 0
@@ -91,7 +112,10 @@ class Record(BaseModel):
     """Waiting facts whose open point was settled: not raised again."""
     known_since: dict[str, datetime] = {}
     """When each limit first became known: rungs before that are skipped."""
-    reminded_until: datetime
-    """Every rung up to then has been climbed."""
+    looked_at: datetime
+    """The last look at what is owed."""
+    rung_at: datetime | None = None
+    """The next rung as foreseen then. One that appears in the past afterwards is skipped: nobody is
+    reminded at another hour than that of reminders."""
     activated_at: datetime | None = None
     activation_blocked: bool = False

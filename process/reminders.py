@@ -59,12 +59,14 @@ class Reminder:
         return self.to.role not in MILEO_ROLES
 
 
-def due_reminders(chases: list[Chase], since: datetime, now: datetime) -> list[Reminder]:
-    """The mails to send now for the rungs that came after ``since``, one a person."""
+def due_reminders(chases: list[Chase], foreseen: datetime | None, now: datetime) -> list[Reminder]:
+    """The mails to send now, one a person: for the rungs from the one that was foreseen on."""
+    if foreseen is None:
+        return []
     people: dict[str, tuple[Recipient, dict[str, tuple[Chase, Level]]]] = {}
     for chase in chases:
         for rung in chase.rungs:
-            if max(since, chase.known_since) < rung.at <= now:
+            if chase.known_since < rung.at and foreseen <= rung.at <= now:
                 for person in rung.to:
                     mailbox = (person.email or person.role).lower()
                     _, items = people.setdefault(mailbox, (person, {}))
@@ -72,14 +74,29 @@ def due_reminders(chases: list[Chase], since: datetime, now: datetime) -> list[R
     return [Reminder(person, now, list(items.values())) for person, items in people.values()]
 
 
-def next_reminder(chases: list[Chase], now: datetime) -> datetime | None:
-    """When the next rung of all comes."""
-    coming = (rung.at for chase in chases for rung in chase.rungs if rung.at > now)
-    return min(coming, default=None)
+@dataclass(frozen=True)
+class NextRung:
+    """The next instant at which someone hears of something, and of what."""
+
+    at: datetime
+    text: str
+
+
+def next_rung(chases: list[Chase], now: datetime) -> NextRung | None:
+    """When the next rung of all comes, and what is chased then."""
+    coming = [NextRung(r.at, chase.text) for chase in chases for r in chase.rungs if r.at > now]
+    first = min((rung.at for rung in coming), default=None)
+    if first is None:
+        return None
+    texts = dict.fromkeys(rung.text for rung in coming if rung.at == first)
+    return NextRung(first, " ; ".join(texts))
 
 
 def chases(o: Onboarding, held: list[Deadline], now: datetime) -> list[Chase]:
-    """Everything owed by someone at that instant, with the rungs up to the next one."""
+    """Everything owed by someone at that instant, with the rungs up to the next one; nobody is
+    reminded of anything on suspension."""
+    if o.suspension or o.cancelled:
+        return []
     return [
         *(chase for deadline in held if (chase := _deadline(o, deadline, now))),
         *_client(o),
@@ -93,6 +110,8 @@ def _deadline(o: Onboarding, deadline: Deadline, now: datetime) -> Chase | None:
     due_at = deadline.limit.due_at
     if due_at is None or deadline.state not in ("running", "missed") or deadline.limit.met_at:
         return None
+    if o.contract.history and due_at <= o.record.started_at:
+        return None  # Taken over late: listed once, at the start.
     known = o.record.known_since.get(_known_id(deadline), now)
     accountable = tuple(_accountable(o, deadline.obligation))
     if deadline.limit.lapsed:
@@ -107,7 +126,14 @@ def _deadline(o: Onboarding, deadline: Deadline, now: datetime) -> Chase | None:
                 for instant in _ladder(o, max(due_at, known), now)
             ),
         ]
-    return Chase(deadline.id, deadline.title, known, rungs, due_at=due_at)
+    return Chase(deadline.id, _said(o, deadline), known, rungs, due_at=due_at)
+
+
+def _said(o: Onboarding, deadline: Deadline) -> str:
+    if deadline.obligation.code == "O6" and not deadline.limit.lapsed:
+        point = at(weekly_point_on(o, deadline.limit.key or ""), o.policy.weekly_point_hour)
+        return f"{deadline.title}, prévu le {french.full_instant(point)}"
+    return deadline.title
 
 
 def _known_id(deadline: Deadline) -> str:

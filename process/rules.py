@@ -19,6 +19,7 @@ from process import french
 from process.calendar import elapsed_hours, iso_week, paris_day
 from process.facts import FACTS, Fact
 from process.fields import canonical
+from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, ReserveStory
 from process.refusals import Problem, problems
 
@@ -189,10 +190,9 @@ def _(o: Onboarding, fact: f.AuditConcluded, _now: datetime) -> None:
     if not o.kickoff:
         raise Waits("kickoff_held")
     if fact.scope_change:
-        for index, phase in enumerate(fact.scope_change.phases):
+        for phase in fact.scope_change.phases:
             if phase not in o.phases:
-                path = f"scope_change.phases[{index}]"
-                raise Refused(Problem(path, f"phase inconnue « {phase} »"))
+                raise Waits(f"la phase {phase}")
     _once(o.audit, fact)
 
 
@@ -223,13 +223,16 @@ def _(o: Onboarding, fact: f.PhasePlanned, now: datetime) -> None:
         what = "annulée" if phase.cancelled else "terminée"
         raise Refused(f"la phase {fact.id} est {what} : une autre phase demande un autre id")
     in_force = phase.slot if phase else None
+    if fact.notice_sent_at and now > o.record.started_at:
+        reason = "seulement dans l'historique d'un contrat repris en cours"
+        raise Refused(Problem("notice_sent_at", reason))
     starts_anew = not (
         in_force
         and in_force.plan
         and (in_force.starts_at, in_force.site) == (fact.starts_at, fact.site)
     )
     notice = elapsed_hours(now, fact.starts_at)
-    if starts_anew and notice < o.policy.notice_hours and not fact.waiver:
+    if starts_anew and notice < o.policy.notice_hours and not (fact.waiver or fact.notice_sent_at):
         raise Refused(
             Problem(
                 "starts_at",
@@ -424,6 +427,28 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _now: datetime) -> None:
         raise Waits("reserve_fixed")
 
 
+@_rule(f.ReserveContested)
+def _(o: Onboarding, fact: f.ReserveContested, _now: datetime) -> None:
+    story = _reserve(o, fact.number)
+    _not_logged(story, fact)
+    if story.is_over:
+        raise Refused(f"la réserve n° {fact.number} n'est plus ouverte")
+
+
+@_rule(f.ReserveWithdrawn)
+def _(o: Onboarding, fact: f.ReserveWithdrawn, _now: datetime) -> None:
+    story = _reserve(o, fact.number)
+    _not_logged(story, fact)
+    if story.is_over:
+        raise Refused(f"la réserve n° {fact.number} n'est plus ouverte")
+
+
+def _not_logged(story: ReserveStory, fact: f.ReserveContested | f.ReserveWithdrawn) -> None:
+    stated = {"on": fact.on.isoformat(), "by": fact.by, "reason": fact.reason}
+    if any(stated.items() <= entry.items() for entry in story.history):
+        raise AlreadyKnown
+
+
 # Step 5
 
 
@@ -506,3 +531,119 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
         raise Refused(Problem("id", f"aucun point ouvert « {fact.id} »"))
     if point.kind == "waiting_fact" and fact.action == "retry":
         raise Refused(Problem("action", "ce fait est jugé de nouveau à chaque fait reçu"))
+
+
+@_rule(f.LimitMoved)
+def _(o: Onboarding, fact: f.LimitMoved, now: datetime) -> None:
+    if fact.obligation in _FIXED_LIMITS:
+        raise Refused(Problem("obligation", _FIXED_LIMITS[fact.obligation]))
+    if _same(o.moved_limits.get((fact.obligation, fact.key)), fact):
+        raise AlreadyKnown
+    limits = list(OBLIGATIONS[fact.obligation].limits(o, now))
+    if limits and all(limit.void for limit in limits):
+        raise Refused(Problem("obligation", f"{fact.obligation} n'est pas due dans ce contrat"))
+    if fact.key not in [limit.key for limit in limits if limit.due_at]:
+        raise Waits(f"l'échéance {fact.obligation} {fact.key or ''}".rstrip())
+
+
+_FIXED_LIMITS: Final = {
+    "O5": "le préavis de 72 h ne se déplace pas : planifier la phase (phase_planned)",
+    "O6": "le point de la semaine ne se déplace pas",
+    "O11": "la recette n'a pas d'échéance",
+    "O14": "la date d'effet se fixe avec maintenance_date_set",
+    "O15": "la date d'effet se fixe avec maintenance_date_set",
+}
+"""The limits that follow from a date which has its own fact."""
+
+
+@_rule(f.OnboardingSuspended)
+def _(o: Onboarding, fact: f.OnboardingSuspended, _now: datetime) -> None:
+    if o.suspension:
+        if o.suspension.reason == fact.reason:
+            raise AlreadyKnown
+        raise Refused("l'onboarding est déjà suspendu")
+
+
+@_rule(f.OnboardingResumed)
+def _(o: Onboarding, _fact: f.OnboardingResumed, _now: datetime) -> None:
+    if not o.suspension:
+        # The same resumption twice must not wait for the next suspension and undo it.
+        if o.suspensions:
+            raise AlreadyKnown
+        raise Waits("onboarding_suspended")
+
+
+@_rule(f.OnboardingCancelled)
+def _(o: Onboarding, fact: f.OnboardingCancelled, _now: datetime) -> None:
+    _once(o.cancelled, fact)
+
+
+@_rule(f.FactCorrected)
+def _(o: Onboarding, fact: f.FactCorrected, _now: datetime) -> None:
+    corrected(o, fact)
+
+
+_NOT_CORRECTED: Final = frozenset(
+    {
+        "fact_corrected",
+        "open_point_settled",
+        "onboarding_suspended",
+        "onboarding_resumed",
+        "onboarding_cancelled",
+    }
+)
+_KEYS: Final = ("id", "number", "phase", "role", "name", "obligation")
+
+
+def key_of(name: str, payload: dict[str, Any]) -> str | None:
+    """What tells apart two facts of one name: phase id, réserve number, week…"""
+    if name == "progress_reported":
+        return iso_week(date.fromisoformat(payload["held_on"]))
+    return next((str(payload[key]) for key in _KEYS if key in payload), None)
+
+
+def corrected(o: Onboarding, fact: f.FactCorrected) -> tuple[int, dict[str, Any]]:
+    """Where in the record the corrected fact is, and what it must state now.
+
+    Raises:
+        Refused: the new payload breaks a rule, or later facts need what it takes away.
+        Waits: nothing of the kind has been stated yet.
+        AlreadyKnown: the fact states that already.
+    """
+    if fact.fact in _NOT_CORRECTED or fact.fact not in FACTS:
+        raise Refused(Problem("fact", f"« {fact.fact[:100]} » ne se corrige pas"))
+    try:
+        new, payload = read(fact.fact, (fact.payload,))
+    except Refused as refused:
+        lines = str(refused).splitlines()
+        raise Refused(*(f"payload.{line}" for line in lines)) from None
+    record = o.record
+    positions = [
+        index
+        for index, taken in enumerate(record.facts)
+        if taken.fact == fact.fact
+        and (fact.key is None or key_of(taken.fact, taken.payload) == fact.key)
+    ]
+    if not positions:
+        raise Waits(fact.fact)
+    index = positions[-1]
+    before = record.facts[index]
+    if _without_id(before.payload) == _without_id(payload):
+        raise AlreadyKnown
+    _check_horizon(o, new)
+    earlier = o.as_of(record.facts[:index])
+    try:
+        _RULES[type(new)](earlier, new, before.received_at)
+    except (Waits, AlreadyKnown):
+        raise Refused(Problem("payload", "ce fait serait prématuré, ou déjà connu")) from None
+    replaced = before.model_copy(update={"payload": payload})
+    try:
+        o.as_of([*record.facts[:index], replaced, *record.facts[index + 1 :]])
+    except (LookupError, ValueError):
+        reason = "des faits postérieurs dépendent de ce que cette correction retire"
+        raise Refused(Problem("payload", reason)) from None
+    return index, payload
+
+
+def _without_id(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if name != "fact_id"}

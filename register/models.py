@@ -46,6 +46,7 @@ class Base(DeclarativeBase):
         datetime: Utc(),
         # ``json``, not ``jsonb``, on PostgreSQL: facts from outside may hold "\u0000".
         dict[str, Any]: JSON(none_as_null=True),
+        list[dict[str, Any]]: JSON(none_as_null=True),
         list[Any]: JSON(none_as_null=True),
     }
 
@@ -69,6 +70,8 @@ class Onboarding(Base):
     open_reserves: Mapped[int] = mapped_column(default=0)
     missed_deadlines: Mapped[int] = mapped_column(default=0)
     status: Mapped[dict[str, Any] | None]
+    in_charge: Mapped[list[dict[str, Any]] | None]
+    """Who held which role since when."""
     opened_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

@@ -63,6 +63,7 @@ class RegisteredOnboarding(_Row):
     open_reserves: int
     missed_deadlines: int
     status: dict[str, Any] | None
+    in_charge: list[dict[str, Any]] | None
     opened_at: datetime
     updated_at: datetime
     closed_at: datetime | None

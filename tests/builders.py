@@ -153,7 +153,7 @@ class Case:
             first=min(years) - 1,
             last=max(years) + 3,
         )
-        record = Record(started_at=start, reminded_until=start)
+        record = Record(started_at=start, looked_at=start)
         self.o = Onboarding(read, days, policy or Policy(), record)
 
     # What it is told
@@ -275,6 +275,11 @@ def stated(deadline: Deadline) -> tuple[str | None, str | None, str]:
     return written(due), written(met.astimezone(PARIS) if met else None), deadline.state
 
 
+def _next_rung(case: Case, now: datetime) -> datetime | None:
+    rung = reminders.next_rung(reminders.chases(case.o, deadlines(case.o, now), now), now)
+    return rung.at if rung else None
+
+
 def diary(case: Case, first: str, last: str) -> dict[str, dict[str, list[tuple[str, str]]]]:
     """The reminders of each day, as the run would send them: by day, by mailbox, each thing
     owed (its id) with its level.
@@ -283,15 +288,16 @@ def diary(case: Case, first: str, last: str) -> dict[str, dict[str, list[tuple[s
     """
     o = case.o
     found: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    o.record.reminded_until = t(f"{first} 00:00")
+    start = t(f"{first} 00:00")
+    o.record.rung_at = _next_rung(case, start)
     for day in days(d(first), d(last)):
         for hour in (time(0, 0, 1), o.policy.reminder_hour):
             now = at(day, hour)
             held = deadlines(o, now)
             reminders.note_known(o, held, now)
             chased = reminders.chases(o, held, now)
-            mails = reminders.due_reminders(chased, o.record.reminded_until, now)
-            o.record.reminded_until = now
+            mails = reminders.due_reminders(chased, o.record.rung_at, now)
+            o.record.rung_at = _next_rung(case, now)
             for mail in mails:
                 box = (mail.to.email or mail.to.role).partition("@")[0]
                 of_the_day = found.setdefault(day.isoformat(), {})

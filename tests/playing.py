@@ -27,11 +27,12 @@ _numbers = itertools.count(1)
 
 
 class PickyMailbox(Mailbox):
-    """A real mail server that refuses some addresses for good."""
+    """A real mail server that refuses some addresses, for good or for now."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.refused: set[str] = set()
+        self.deferred: set[str] = set()
 
     async def handle_RCPT(
         self,
@@ -43,6 +44,8 @@ class PickyMailbox(Mailbox):
     ) -> str:
         if address in self.refused:
             return "550 5.1.1 boîte inconnue"
+        if address in self.deferred:
+            return "451 4.7.1 plus tard"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -90,7 +93,8 @@ def of(status: dict[str, Any], obligation: str, key: str | None = None) -> dict[
         if deadline["obligation"] == obligation and (key is None or deadline["key"] == key)
     ]
     assert len(found) == 1, found
-    return found[0]
+    deadline: dict[str, Any] = found[0]
+    return deadline
 
 
 def states(status: dict[str, Any]) -> dict[str, str]:

@@ -12,13 +12,14 @@ import gzip
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ending import leave
-from local.scenarios import Story, play_new, play_replacement
+from local.scenarios import Story, extension, play_difficult, play_new, play_replacement
 from local.stage import stage
-from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, story_of
+from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, story_of, unique
 
 if TYPE_CHECKING:
     from local.stage import Play, Stage
@@ -55,6 +56,7 @@ SCENES: Final[
     "replacement": (replaced, play_replacement),
     "new": (new, play_new),
     "trouble": (new, play_trouble),
+    "difficult": (lambda: unique(extension(OPENS_AT - timedelta(minutes=30))), play_difficult),
 }
 
 

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import holidays
 import pytest
-from tests.builders import calendar, d, t
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from process.calendar import (
     start_of,
 )
 from process.orders import WorkedDays
+from tests.builders import calendar, d, t
 
 METROPOLE = calendar("metropole", "alsace-moselle", "la-reunion", first=2023, last=2033)
 ALSACE = calendar("alsace-moselle", mileo="alsace-moselle", first=2023, last=2033)

@@ -219,7 +219,9 @@ def test_once_declared_the_client_is_told_at_once_with_causes_and_measures() -> 
     case = Case().kickoff().firm("2026-04-03 10:30", "P1", "2026-04-14 08:00")
     case.take("deviation_declared", "2026-04-03 11:00", **DECLARED, effect="Aucun")
     found = case.sendings(2, "2026-04-03 11:00")
-    assert [key for key in found if key.startswith("deviation")] == ["deviation_notice:P1-1:declared"]
+    assert [key for key in found if key.startswith("deviation")] == [
+        "deviation_notice:P1-1:declared"
+    ]
     notice = found["deviation_notice:P1-1:declared"]
     assert notice.at is None
     assert (notice.data["cause"], notice.data["measures"]) == ("Livraison", ["Renfort"])

@@ -254,6 +254,49 @@ FULL: dict[str, dict[str, Any]] = {
             {"obligation": "O16", "title": "Service de maintenance présenté", "state": "void"},
         ],
     },
+    "project_manager_changed": {
+        "former": {"name": "Hélène Garnier", "email": "h.garnier@mileotech.com"},
+        "project_manager": {
+            "name": "Léa Roux",
+            "email": "l.roux@mileotech.com",
+            "phone": "01 44 00 00 13",
+        },
+    },
+    "levee_plan_updated": {
+        "effective_on": "2025-06-02",
+        "reserve": RESERVE,
+        "reserves": [RESERVE],
+    },
+    "suspended": {"since_on": "2025-06-02", "reason": "Travaux du client en retard"},
+    "resumed": {
+        "since_on": "2025-06-02",
+        "resumed_on": "2025-06-30",
+        "reason": "Travaux du client en retard",
+    },
+    "resumption_plan": {
+        "since_on": "2025-06-02",
+        "resumed_on": "2025-06-30",
+        "reason": "Travaux du client en retard",
+        "jours_ouvres": 19,
+        "limits": [
+            {
+                "obligation": "O13",
+                "title": "DOE remis",
+                "key": None,
+                "due_on": "2025-06-20",
+                "proposed_on": "2025-07-18",
+            }
+        ],
+        "phases": [{"id": "P1", "title": "Caméras", "starts_at": "2025-06-10T08:00:00+02:00"}],
+    },
+    "cancelled_client": {"reason": "Le site est vendu", "by": "Léa Roux"},
+    "cancelled_team": {"reason": "Le site est vendu", "by": "Léa Roux"},
+    "take_over": {
+        "late": [LIMIT],
+        "limits": [LIMIT],
+        "refused": ["phase_planned : préavis insuffisant"],
+        "expected": ["Rendre ferme la phase P2"],
+    },
     "reminder": {
         "items": [
             {"text": "Tenir la réunion", "due_at": "2025-05-06T23:59:59+02:00", "level": "late"},
@@ -319,6 +362,13 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     },
     "closing_team": {"limits": []},
     "reminder": {"items": []},
+    "project_manager_changed": {
+        "former": {"name": "Hélène Garnier", "email": "h.garnier@mileotech.com"},
+        "project_manager": {"name": "Léa Roux", "email": "l.roux@mileotech.com", "phone": None},
+    },
+    "resumption_plan": {"limits": [], "phases": []},
+    "cancelled_team": {"by": None},
+    "take_over": {"late": [], "limits": [], "refused": [], "expected": []},
 }
 """What each kind may do without."""
 
@@ -332,6 +382,9 @@ INTERNAL = {
     "interview_report",
     "closing_team",
     "reminder",
+    "resumption_plan",
+    "cancelled_team",
+    "take_over",
 }
 
 CASES = [(kind, FULL[kind]) for kind in sorted(FULL)] + [

@@ -71,7 +71,10 @@ def test_known_that_day_without_earlier_notice_activation_waits_for_five_worked_
 
 
 def test_a_notice_that_is_late_by_a_day_delays_the_activation() -> None:
-    assert activation(fixed().sent(f"incident_sheet:{FIXED}", "2026-09-07 23:59"), f"{FIXED} 07:00") == FIXED
+    assert (
+        activation(fixed().sent(f"incident_sheet:{FIXED}", "2026-09-07 23:59"), f"{FIXED} 07:00")
+        == FIXED
+    )
     late = fixed().sent(f"incident_sheet:{FIXED}", "2026-09-08 00:01")
     assert activation(late, f"{FIXED} 10:00") == "2026-09-15"
 

@@ -503,7 +503,9 @@ def test_o17_closed_after_three_tries_is_missed_for_good() -> None:
     case = Case().activated("2026-06-01 08:00")
     for day in (22, 23, 24):
         assert case.o.verdict is None
-        case.take("interview_held", f"2026-06-{day} 10:00", **{**TRIED, "tried_on": f"2026-06-{day}"})
+        case.take(
+            "interview_held", f"2026-06-{day} 10:00", **{**TRIED, "tried_on": f"2026-06-{day}"}
+        )
     closed = case.limit("O17", "2026-06-24 12:00")
     assert (closed.state, closed.is_late, case.o.verdict) == ("missed", False, "not_held")
 
@@ -547,7 +549,9 @@ def test_the_verdict(
 def test_an_interview_held_after_all_counts_over_the_tries() -> None:
     case = Case().activated("2026-06-01 08:00")
     for day in (22, 23, 24):
-        case.take("interview_held", f"2026-06-{day} 10:00", **{**TRIED, "tried_on": f"2026-06-{day}"})
+        case.take(
+            "interview_held", f"2026-06-{day} 10:00", **{**TRIED, "tried_on": f"2026-06-{day}"}
+        )
     case.take("interview_held", "2026-06-24 18:00", **INTERVIEW)
     assert case.o.verdict == "succeeded"
 

@@ -175,7 +175,8 @@ async def test_an_update_that_cannot_be_taken_says_where_and_why(on_stage: Stage
     assert isinstance(cause, ApplicationError)
     assert cause.type == "FactRefused"
     assert cause.message == "phases[0].site : le contrat n'a pas de site « LYON »"
-    for arguments in ([], ["x"], [{}, {}]):
+    several: list[list[Any]] = [[], ["x"], [{}, {}]]
+    for arguments in several:
         with pytest.raises(WorkflowUpdateFailedError):
             await play.handle.execute_update("kickoff_held", args=arguments)
     # The same payload sent again after a refusal is judged again.

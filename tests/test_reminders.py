@@ -71,6 +71,15 @@ def test_a_limit_known_once_missed_is_told_without_a_burst() -> None:
     assert [day for day, _, _ in of(found, "O1:")] == ["2026-05-21", "2026-05-26", "2026-06-02"]
 
 
+def test_a_limit_learnt_after_its_rung_is_not_caught_up_within_the_day() -> None:
+    case = Case()
+    now = t("2026-03-27 10:00")  # D-1 was at 09:00; the last look was days ago
+    held = deadlines(case.o, now)
+    reminders.note_known(case.o, held, now)
+    chased = reminders.chases(case.o, held, now)
+    assert reminders.due_reminders(chased, t("2026-03-20 09:00"), now) == []
+
+
 def test_a_limit_that_moves_starts_afresh() -> None:
     case = Case(contract(maintenance__effective="2026-06-01"))
     case.sent("incident_sheet:2026-06-01", "2026-05-11 09:00")
@@ -102,7 +111,9 @@ def test_the_hour_and_the_rungs_are_settings() -> None:
     ]
     held = deadlines(case.o, t("2026-03-16 12:00"))
     chased = reminders.chases(case.o, held, t("2026-03-16 12:00"))
-    assert reminders.next_reminder(chased, t("2026-03-16 12:00")) == t("2026-03-23 07:30")
+    coming = reminders.next_rung(chased, t("2026-03-16 12:00"))
+    assert coming is not None
+    assert (coming.at, coming.text) == (t("2026-03-23 07:30"), "Kick-off tenu")
 
 
 # One grouped mail
@@ -255,6 +266,16 @@ def test_a_weekly_point_is_recalled_that_morning_and_the_day_after_then_missed_o
     assert of(found, "O6:2026-W17") == [
         ("2026-04-21", PM, "upcoming"),
         ("2026-04-22", PM, "upcoming"),
+        ("2026-04-27", BOTH, "late"),
+    ]
+
+
+def test_a_weekly_point_on_friday_is_not_recalled_in_the_next_week() -> None:
+    case = Case(one_site(), policy=Policy(weekly_point_weekday=5))
+    case.kickoff(phase("P1", "2026-04-20 08:00", "2026-05-29 18:00"))
+    case.firm("2026-04-10 10:00", "P1", "2026-04-20 08:00", "2026-05-29 18:00")
+    assert of(diary(case, "2026-04-20", "2026-04-30"), "O6:2026-W17") == [
+        ("2026-04-24", PM, "upcoming"),
         ("2026-04-27", BOTH, "late"),
     ]
 

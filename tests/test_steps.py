@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from process.orders import Sending
 from process.policy import Policy
 from tests.builders import (
     PRESENT,
@@ -23,11 +24,11 @@ from tests.builders import (
 )
 from tests.test_rules import ANSWER, AUDIT, HELD, INTERVIEW, SCOPE, TRAINING, file_doe
 from workflows.agenda import look
-from workflows.sendings import MAILS, Sending, title
+from workflows.sendings import MAILS, title
 from workflows.steps import STEPS, current_step
 from workflows.steps.step7_evaluation import closing
 
-EVERYONE = ["referent", "commerciale", "decideuse", "dsi", "utilisatrice"]
+EVERYONE = ["decideuse", "dsi", "utilisatrice", "referent", "commerciale"]
 
 
 def kinds(sending: Sending) -> list[str]:
@@ -79,12 +80,14 @@ def test_the_convocation_to_the_kickoff_and_its_next_version() -> None:
     assert (boxes(convocation), kinds(convocation)) == (EVERYONE, ["ordre_du_jour"])
     assert convocation.data["moved"] is False
     assert convocation.data["starts_at"] == iso("2026-03-25 14:00")
-    assert [one["role"] for one in convocation.data["participants"]][0] == "project_manager"
+    assert convocation.data["participants"][0]["role"] == "project_manager"
     case.sent("kickoff_convocation:1", "2026-03-18 10:01")
     case.take("kickoff_planned", "2026-03-19 10:00", **{**plan, "place": "Colmar"})
     again = case.sendings(1, "2026-03-19 10:00")["kickoff_convocation:2"]
     assert again.data["moved"] is True
-    assert [one.subject for one in again.documents] == [one.subject for one in convocation.documents]
+    assert [one.subject for one in again.documents] == [
+        one.subject for one in convocation.documents
+    ]
 
 
 def test_the_minutes_carry_the_work_plan_and_the_audit_its_second_version() -> None:
@@ -201,9 +204,9 @@ def cancelled(case: Case) -> list[Sending]:
     return list(case.sendings(2, "2026-04-03 10:00").values())
 
 
-def test_a_cancelled_phase_is_told_to_those_who_had_its_schedule() -> None:
-    assert cancelled(Case().kickoff()) == []
-    assert cancelled(Case().kickoff().firm("2026-04-01 10:00")) == []
+def test_a_cancelled_phase_is_told_with_the_start_that_the_client_knows() -> None:
+    [planned] = cancelled(Case().kickoff())
+    assert planned.data["phase"]["starts_at"] == iso("2026-04-13 08:00")
     case = Case().kickoff().firm("2026-04-01 10:00")
     [told] = cancelled(case.sent("intervention_schedule:P1:1", "2026-04-01 10:01"))
     assert (told.key, boxes(told)) == ("phase_cancelled:P1", ["dsi"])
@@ -309,9 +312,7 @@ def test_the_convocation_to_the_recette_carries_the_grid() -> None:
 def test_every_decision_has_its_pv(
     decision: str, reserves: list[dict[str, Any]], documents: list[str]
 ) -> None:
-    case = Case().recette("2026-05-05", decision=decision, reserves=reserves) if not reserves else (
-        Case().recette("2026-05-05", *reserves, decision=decision)
-    )  # fmt: skip
+    case = Case().recette("2026-05-05", *reserves, decision=decision)
     minutes = case.sendings(4, "2026-05-05 12:00")["recette_minutes:1"]
     assert (boxes(minutes), kinds(minutes)) == (["dsi", "decideuse"], documents)
 
@@ -376,6 +377,16 @@ def test_minutes_that_conclude_two_recettes_leave_once() -> None:
     assert list(found) == ["recette_minutes:1"]
     assert case.o.recettes_to_hold == []
     assert [one.state for one in case.limits("O11", "2026-05-05 12:00").values()] == ["met"] * 3
+
+
+def test_minutes_are_kept_by_the_recette_of_their_own_site() -> None:
+    case = Case()
+    for where in ({}, {"site": "ANGERS"}):
+        case.take("recette_planned", "2026-04-20 10:00", starts_at=iso("2026-05-05 10:00"), **where)
+    case.recette("2026-05-05", sites=["ANGERS"])
+    assert "recette_minutes:2" in case.sendings(4, "2026-05-05 12:00")
+    assert [len(recette.signed) for recette in case.o.recettes] == [0, 1]
+    assert case.o.recettes_to_hold == [case.o.recettes[0]]
 
 
 def test_the_life_of_a_reserve() -> None:
@@ -493,7 +504,7 @@ def test_the_report_with_its_verdict_goes_to_the_account_manager_and_the_head() 
     [report] = case.sendings(7, "2026-06-24 18:00").values()
     assert (report.key, boxes(report)) == ("interview_report", ["compte", "head_of_projects"])
     assert (report.data["verdict"], kinds(report)) == ("succeeded", ["rapport_entretien"])
-    assert {"obligation", "due_at", "met_at", "state"} <= set(report.data["limits"][0])
+    assert {"obligation", "due_at", "met_on", "state"} <= set(report.data["limits"][0])
     assert STEPS[7].finished(case.o)
 
 

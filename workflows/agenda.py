@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from process import deviations, french, maintenance, reminders
 from process.calendar import at, end_of, iso_week, monday_of, paris, paris_day, start_of
@@ -12,7 +14,10 @@ from process.onboarding import Onboarding
 from process.orders import Sending
 from process.reminders import Reminder
 from workflows.sendings import title
-from workflows.steps import STEPS
+from workflows.steps import STEPS, any_step
+
+_PAUSED: Final = frozenset({"deviation_request", "deviation_notice", "interview_invitation"})
+"""What time alone would send, and a suspension holds back."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,18 @@ class Agenda:
     sendings: list[Sending]
     reminders: list[Reminder]
     wake: Wake | None
+    rung_at: datetime | None
+    """The next rung of the reminders."""
+
+
+def everything(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """All that the steps have to send, past and future, in the order of the process."""
+    if o.cancelled:
+        yield from any_step.cancellation(o)
+        return
+    for step in STEPS.values():
+        yield from step.sendings(o, now)
+    yield from any_step.sendings(o, now)
 
 
 def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
@@ -37,9 +54,10 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     started = o.record.sendings
     owed = {
         sending.key: sending
-        for step in STEPS.values()
-        for sending in step.sendings(o, now)
-        if sending.to and (sending.key not in started or started[sending.key].state == "again")
+        for sending in everything(o, now)
+        if sending.to
+        and (sending.key not in started or started[sending.key].state == "again")
+        and not (o.suspension and sending.kind in _PAUSED)
     }
     for key, entry in started.items():
         # Asked to try again: as it would be today, else as it was.
@@ -54,47 +72,46 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
         ),
         *_wakes(o, held, now),
     ]
-    if rung := reminders.next_reminder(chased, now):
-        wakes.append(Wake(rung, "Rappels du matin"))
+    rung = reminders.next_rung(chased, now)
+    if rung is not None:
+        wakes.append(Wake(rung.at, f"Rappel : {rung.text}"))
     return Agenda(
         sendings=[sending for sending in owed.values() if sending.at is None or sending.at <= now],
-        reminders=reminders.due_reminders(chased, o.record.reminded_until, now),
+        reminders=reminders.due_reminders(chased, o.record.rung_at, now),
         wake=min((wake for wake in wakes if wake.at > now), key=lambda wake: wake.at, default=None),
+        rung_at=rung.at if rung else None,
     )
 
 
-def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> list[Wake]:
-    wakes = [
-        Wake(
-            deadline.limit.due_at + timedelta(seconds=1),
-            f"{deadline.obligation.code} {deadline.title} : échéance "
-            f"{french.full_instant(paris(deadline.limit.due_at))}",
-        )
-        for deadline in held
-        if deadline.state == "running" and deadline.limit.due_at
-    ]
-    wakes += [
-        Wake(phase.slot.starts_at, f"Début de la phase {phase.id}")
-        for phase in o.phases.values()
-        if not phase.ended
-    ]
-    if unnoticed := deviations.next_detection(o, now):
-        wakes.append(Wake(unnoticed, "Contrôle du planning des phases"))
-    if o.deployment_starts_at and not o.deployment_over_at:
-        monday = monday_of(iso_week(paris_day(now))) + timedelta(days=7)
-        wakes.append(Wake(start_of(monday), "Nouvelle semaine de déploiement"))
+def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> Iterator[Wake]:
+    for deadline in held:
+        if deadline.state == "running" and deadline.limit.due_at:
+            due = french.full_instant(paris(deadline.limit.due_at))
+            why = f"{deadline.obligation.code} {deadline.title} : échéance {due}"
+            yield Wake(deadline.limit.due_at + timedelta(seconds=1), why)
+    if not o.suspension:
+        yield from _deployment_wakes(o, now)
     if o.contract.maintenance and not o.record.activated_at and not maintenance.is_blocked(o):
         activation = maintenance.activation_at(o, now)
         if activation:
-            wakes.append(Wake(activation, "Activation de la maintenance"))
+            yield Wake(activation, "Activation de la maintenance")
     for fact in o.record.waiting:
-        wakes.append(
-            Wake(waiting_too_long_at(o, fact.received_at), f"Fait en attente : {fact.fact}")
-        )
+        too_long = waiting_too_long_at(o, fact.received_at)
+        yield Wake(too_long, f"Fait en attente : {fact.fact}")
     # Each new year, to see whether the calendar must be read for later ones.
-    year = paris_day(now).year + 1
-    wakes.append(Wake(at(date(year, 1, 2), o.policy.reminder_hour), "Calendrier de l'année"))
-    return wakes
+    new_year = date(paris_day(now).year + 1, 1, 2)
+    yield Wake(at(new_year, o.policy.reminder_hour), "Calendrier de l'année")
+
+
+def _deployment_wakes(o: Onboarding, now: datetime) -> Iterator[Wake]:
+    for phase in o.phases.values():
+        if not phase.ended:
+            yield Wake(phase.slot.starts_at, f"Début de la phase {phase.id}")
+    if unnoticed := deviations.next_detection(o, now):
+        yield Wake(unnoticed, "Contrôle du planning des phases")
+    if o.deployment_starts_at and not o.deployment_over_at:
+        monday = monday_of(iso_week(paris_day(now))) + timedelta(days=7)
+        yield Wake(start_of(monday), "Nouvelle semaine de déploiement")
 
 
 def waiting_too_long_at(o: Onboarding, received_at: datetime) -> datetime:

@@ -13,24 +13,26 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
 
 with workflow.unsafe.imports_passed_through():
     from process import maintenance, rules
-    from process.calendar import WorkCalendar, paris_day
+    from process.calendar import WorkCalendar, at, paris_day
     from process.contract import Contract
     from process.documents import document_reference
-    from process.facts import Fact, OpenPointSettled
+    from process.facts import Fact, FactCorrected, OpenPointSettled
     from process.fields import canonical
+    from process.history import problems_of
     from process.obligations import Deadline, deadlines
     from process.onboarding import Onboarding
     from process.orders import (
         DocumentOrder,
         FactAnswer,
         MailOrder,
+        MailReport,
         OpenOnboarding,
         Projection,
         ReadWorkedDays,
@@ -42,6 +44,7 @@ with workflow.unsafe.imports_passed_through():
     from process.record import (
         REJECTED_BYTES,
         REJECTED_KEPT,
+        Correction,
         IssuedSending,
         OpenPoint,
         Record,
@@ -51,7 +54,7 @@ with workflow.unsafe.imports_passed_through():
     from process.refusals import problems
     from process.reminders import Reminder, note_known
     from workflows import effects
-    from workflows.agenda import look, waiting_too_long_at
+    from workflows.agenda import everything, look, waiting_too_long_at
     from workflows.alarm import Alarm
     from workflows.converter import Unreadable
     from workflows.handlers import facts_as_handlers
@@ -60,7 +63,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.reporting import projection, status
     from workflows.search_attributes import picture
     from workflows.sendings import mail, plain, title
-    from workflows.steps import current_step
+    from workflows.steps import any_step, current_step
     from workflows.steps.step7_evaluation import closing
 
 
@@ -89,11 +92,20 @@ class ClientOnboarding:
                 run fails.
         """
         contract = _read_contract(arguments)
-        refusal = await self._open(contract)
-        if refusal:
+        carried = arguments[1] if len(arguments) > 1 else None
+        if carried is not None:
+            self._carry_on(contract, Carried.model_validate(carried))
+        elif refusal := await self._open(contract):
             return {"outcome": "duplicate", "reason": refusal}
-        await self._live()
+        try:
+            await self._live()
+        except asyncio.CancelledError:
+            # Temporal's own cancel button: the parties are told as for any cancellation.
+            self._cancel_from_outside()
+            await self._live()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._o.cancelled:
+            return {"outcome": "cancelled", "reason": self._o.cancelled.reason}
         return {"outcome": "completed", "verdict": self._o.verdict}
 
     # What others may ask and say
@@ -111,6 +123,16 @@ class ClientOnboarding:
         """Take a signal: a fact that cannot be accepted is kept with the reason."""
         self._unread.append((name, arguments, workflow.now()))
         self._stir()
+
+    @workflow.query(name="journal", description="Les faits retenus et les corrections.")
+    def journal(self) -> dict[str, Any]:
+        """Every fact that counts, in order, and every correction with both values."""
+        record = self._o.record.model_dump(mode="json", include={"facts", "corrections"})
+        people = [
+            {"role": one.role, "name": one.person.name, "since": one.since.isoformat()}
+            for one in self._o.in_charge
+        ]
+        return {**record, "in_charge": people}
 
     @workflow.signal(dynamic=True, description="Fait inconnu : gardé parmi les faits refusés.")
     def unknown(self, name: str, arguments: Sequence[RawValue]) -> None:
@@ -162,43 +184,111 @@ class ClientOnboarding:
         )
         if not opening.claimed:
             return opening.reason or "référence déjà utilisée"
-        self._days = opening.calendar
-        self._onboarding = Onboarding(
+        self._carry_on(
             contract,
-            WorkCalendar(opening.calendar),
-            Policy.model_validate(opening.policy),
-            Record(started_at=now, reminded_until=now),
+            Carried(
+                record=Record(started_at=now, looked_at=now),
+                days=opening.calendar,
+                policy=Policy.model_validate(opening.policy),
+            ),
         )
+        if contract.history:
+            self._take_over(now)
         return None
+
+    def _carry_on(self, contract: Contract, carried: Carried) -> None:
+        self._days = carried.days
+        self._onboarding = Onboarding(
+            contract, WorkCalendar(carried.days), carried.policy, carried.record
+        )
+
+    async def _renew_history(self) -> None:
+        """Go on in a new run when the history grows long, at a moment when nothing is under way:
+        the record carries all there is to know."""
+        if not workflow.info().is_continue_as_new_suggested() or self._doing or self._days is None:
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._read_signals()
+        if self._doing or self._stirred:
+            return
+        carried = Carried(record=self._o.record, days=self._days, policy=self._o.policy)
+        contract = self._o.contract.model_dump(mode="json")
+        workflow.continue_as_new(args=[contract, carried.model_dump(mode="json")])
+
+    def _take_over(self, now: datetime) -> None:
+        """Start from the facts of the past: nothing leaves for what is past, the late limits are
+        listed once to the project manager (PROCESS 6.12)."""
+        for past in self._o.contract.history:
+            try:
+                fact, payload = rules.read(past.fact, (past.payload,))
+                self._weigh(past.fact, fact, payload, now)
+            except rules.Refused as refused:
+                self._reject(past.fact, (past.payload,), str(refused), now)
+        self._try_waiting(now)
+        o = self._o
+        effective = maintenance.effective_on(o)
+        if effective and effective <= paris_day(now) and not maintenance.is_blocked(o):
+            o.record.activated_at = at(effective, o.policy.activation_hour)
+        settled = True
+        while settled:
+            # What follows from what was done is past too: the activation notice, its minutes…
+            past_sendings = look(o, deadlines(o, now), now).sendings
+            settled = bool(past_sendings)
+            for sending in past_sendings:
+                o.record.sendings[sending.key] = IssuedSending(
+                    kind=sending.kind,
+                    started_at=now,
+                    state="done",
+                    settled_at=any_step.done_at(sending, now),
+                )
+        self._start(any_step.take_over(o, now), now)
+
+    def _cancel_from_outside(self) -> None:
+        if not self._o.cancelled:
+            fact, payload = rules.read(
+                "onboarding_cancelled", ({"reason": "Annulation demandée dans Temporal."},)
+            )
+            self._weigh("onboarding_cancelled", fact, payload, workflow.now())
 
     async def _live(self) -> None:
         """Look, do, sleep; until the seven steps are over and the end has been told."""
-        o = self._o
         while True:
             self._stirred = False
             self._reap()
+            await self._renew_history()
             self._read_signals()
             await self._renew_calendar()
             now = workflow.now()
             self._let_time_pass(now)
+            o = self._o
             held = deadlines(o, now)
             note_known(o, held, now)
             agenda = look(o, held, now)
-            o.record.reminded_until = now
+            o.record.looked_at, o.record.rung_at = now, agenda.rung_at
             for sending in agenda.sendings:
                 self._start(sending, now)
             for reminder in agenda.reminders:
                 self._start(_as_sending(o, reminder), now)
-            if current_step(o) is None and not self._doing:
+            if o.cancelled and self._none_but_the_end_is_under_way():
+                break
+            if not o.cancelled and current_step(o) is None and not self._doing:
                 for sending in closing(o, now):
                     if sending.key not in o.record.sendings:
                         self._start(sending, now)
                 if not self._doing:
                     break
             self._show(held, now)
-            self._alarm.set(agenda.wake)
+            self._alarm.set(None if o.cancelled else agenda.wake)
             await workflow.wait_condition(lambda: self._stirred)
         await self._end()
+
+    def _none_but_the_end_is_under_way(self) -> bool:
+        """Cancelled: what has not left yet no longer does; the end itself is told first."""
+        told = {sending.key for sending in any_step.cancellation(self._o)}
+        for key, task in self._doing.items():
+            if key not in told:
+                task.cancel()
+        return not self._doing
 
     async def _end(self) -> None:
         """Show the end and leave it to the register, last-minute facts included."""
@@ -220,6 +310,8 @@ class ClientOnboarding:
         self._activate(now)
         self._try_waiting(now)
         o = self._o
+        if o.cancelled or o.suspension:
+            return
         for fact in o.record.waiting:
             id_ = _waiting_id(fact)
             opened = any(point.id == id_ for point in o.record.open_points)
@@ -231,13 +323,13 @@ class ClientOnboarding:
         """Activation happens by itself on its date, unless a decision is owed first."""
         o = self._o
         planned = maintenance.activation_at(o, now)
-        if o.record.activated_at or not planned or planned > now:
+        if o.cancelled or o.record.activated_at or not planned or planned > now:
             return
         if maintenance.is_blocked(o):
             o.record.activation_blocked = True
         else:
             # The hour we waited for, or now if its day is today; a late fact moves no date.
-            waited = planned > o.record.reminded_until
+            waited = planned > o.record.looked_at
             today = paris_day(now) == paris_day(planned)
             at_once = o.record.activation_blocked or (today and not waited)
             o.record.activated_at = now if at_once else planned
@@ -291,10 +383,67 @@ class ClientOnboarding:
             return FactAnswer(outcome="waiting", message=message)
         if fact.fact_id is not None:
             record.fact_ids[fact.fact_id] = rules.fingerprint(name, payload)
+        if isinstance(fact, FactCorrected):
+            self._correct(fact, now)
         self._o.take(name, fact, payload, now)
         if isinstance(fact, OpenPointSettled):
             self._settle(fact, now)
         return FactAnswer(outcome="accepted", message="Accepté.")
+
+    def _correct(self, fact: FactCorrected, now: datetime) -> None:
+        """Replace what a fact stated. Everything is derived again; what had left with another
+        content leaves again as the next version, and says that it replaces the former."""
+        o, record = self._o, self._o.record
+        index, payload = rules.corrected(o, fact)
+        states = {d.id: d.state for d in deadlines(o, now)}
+        contents = {sending.key: sending for sending in everything(o, now)}
+        before = record.facts[index]
+        record.facts[index] = before.model_copy(update={"payload": payload})
+        self._onboarding = o = o.as_of(record.facts)
+        o.record = record
+        for sending in everything(o, now):
+            former = contents.get(sending.key)
+            entry = record.sendings.get(sending.key)
+            # A progress report tells its week as it was; only its own correction changes it.
+            own = sending.kind != "progress_report" or fact.fact == "progress_reported"
+            told = sending.kind in ("welcome", "assignment")
+            if former and entry and own and not told and entry.state in ("done", "blocked"):
+                self._send_again(sending, former, entry, fact.reason)
+        changed = [
+            f"{d.id.rstrip(':')} : {states[d.id]} → {d.state}"
+            for d in deadlines(o, now)
+            if states.get(d.id, d.state) != d.state
+        ]
+        record.corrections.append(
+            Correction(
+                fact=fact.fact,
+                key=fact.key,
+                before=before.payload,
+                after=payload,
+                by=fact.by,
+                reason=fact.reason,
+                at=now,
+                limits=changed,
+            )
+        )
+
+    def _send_again(
+        self, sending: Sending, former: Sending, entry: IssuedSending, reason: str
+    ) -> None:
+        if (sending.data, sending.documents) == (former.data, former.documents):
+            return
+        replaced = None
+        for rank, (new, old) in enumerate(zip(sending.documents, former.documents, strict=False)):
+            if new != old and rank < len(entry.documents):
+                replaced = entry.documents[rank]
+                entry.documents[rank] = self._reference(new.kind, new.subject)
+        self._close_point(f"mail:{sending.key}")
+        self._close_point(f"document:{sending.key}")
+        entry.revision += 1
+        entry.replaces = {"reference": replaced, "reason": reason}
+        entry.former_mails += entry.mails
+        entry.mails = []
+        entry.state = "again"
 
     def _try_waiting(self, now: datetime) -> None:
         """Judge again the facts that came early, until none of them moves any more."""
@@ -343,6 +492,8 @@ class ClientOnboarding:
             entry.documents = [self._reference(d.kind, d.subject) for d in sending.documents]
             record.sendings[sending.key] = entry
         entry.state, entry.held = "doing", None
+        if entry.replaces:
+            sending = _replacing(sending, entry.replaces)
         self._doing[sending.key] = asyncio.create_task(self._perform(sending, entry))
 
     def _reference(self, kind: str, subject: str) -> str:
@@ -360,19 +511,7 @@ class ClientOnboarding:
         patience = timedelta(hours=self._o.policy.mail_patience_hours)
         try:
             await self._issue(sending, entry, patience)
-            report = await effects.send_mail(
-                MailOrder(
-                    onboarding=self._o.contract.reference,
-                    kind=sending.kind,
-                    key=sending.key,
-                    recipients=sending.to,
-                    reply_to=sending.manager,
-                    data=sending.data,
-                    attachments=entry.documents,
-                ),
-                title(sending),
-                patience,
-            )
+            report = await self._send(sending, entry, patience)
         except ActivityError as error:
             entry.state = "blocked"
             entry.held = sending
@@ -393,13 +532,45 @@ class ClientOnboarding:
         finally:
             self._stir()
 
+    async def _send(
+        self, sending: Sending, entry: IssuedSending, patience: timedelta
+    ) -> MailReport:
+        """Send the mail. A server that stays silent for an hour (setting) is told to a person while
+        we go on trying: 72 hours may be running."""
+        revision = f"#{entry.revision}" if entry.revision else ""
+        order = MailOrder(
+            onboarding=self._o.contract.reference,
+            kind=sending.kind,
+            key=f"{sending.key}{revision}",
+            recipients=sending.to,
+            reply_to=sending.manager,
+            data=sending.data,
+            attachments=entry.documents,
+        )
+        early = timedelta(hours=self._o.policy.mail_alert_hours)
+        try:
+            return await effects.send_mail(order, title(sending), early)
+        except ActivityError as error:
+            if error.retry_state == RetryState.NON_RETRYABLE_FAILURE:
+                raise
+            message = (
+                f"Le courriel « {title(sending)} » n'est toujours pas accepté : {_cause(error)}"
+            )
+            self._open_point(f"silence:{sending.key}", "mail", message, None)
+            self._stir()
+        try:
+            return await effects.send_mail(order, title(sending), patience)
+        finally:
+            self._close_point(f"silence:{sending.key}")
+
     def _reap(self) -> None:
         """Let go of what is done. A defect of ours in an effect fails the workflow task, where it
         is seen and tried again once mended; it never passes in silence."""
         for key, task in list(self._doing.items()):
             if task.done():
                 del self._doing[key]
-                task.result()
+                if not task.cancelled():
+                    task.result()
 
     async def _issue(self, sending: Sending, entry: IssuedSending, patience: timedelta) -> None:
         for document, reference in zip(sending.documents, entry.documents, strict=True):
@@ -470,8 +641,9 @@ class ClientOnboarding:
         shown = projection(self._o, held, now)
         self._upsert(shown)
         workflow.set_current_details(details(self._o, held, shown.health, now, completed=False))
-        same = self._projected and shown.model_copy(update={"at": self._projected.at})
-        if not self._doing and same != self._projected:
+        seen = self._projected
+        same = seen is not None and shown.model_copy(update={"at": seen.at}) == seen
+        if not self._doing and not same:
             self._projected = shown
             self._doing["register"] = asyncio.create_task(self._project(shown))
 
@@ -494,23 +666,49 @@ class ClientOnboarding:
             self._stir()
 
 
+class Carried(BaseModel):
+    """What one run of an onboarding hands to the next."""
+
+    record: Record
+    days: WorkedDays
+    policy: Policy
+
+
+def _replacing(sending: Sending, replaces: dict[str, Any]) -> Sending:
+    """The same sending, which says that it replaces a former one, and why."""
+    documents = tuple(
+        document.model_copy(update={"data": {**document.data, "replaces": replaces}})
+        for document in sending.documents
+    )
+    data = {**sending.data, "replaces": replaces}
+    return sending.model_copy(update={"data": data, "documents": documents})
+
+
 def _read_contract(arguments: Sequence[Any]) -> Contract:
     try:
-        if len(arguments) != 1 or not isinstance(arguments[0], dict):
-            raise ApplicationError(
-                "un seul objet JSON est attendu : le contrat",
-                type="InvalidContract",
-                non_retryable=True,
-            )
-        return Contract.model_validate(arguments[0])
+        if not _is_one_contract(arguments):
+            raise _invalid_contract(["un seul objet JSON est attendu : le contrat"])
+        contract = Contract.model_validate(arguments[0])
     except ValidationError as error:
-        found = [str(problem) for problem in problems(error)]
-        raise ApplicationError(
-            "contrat invalide\n" + "\n".join(found),
-            found,
-            type="InvalidContract",
-            non_retryable=True,
-        ) from None
+        raise _invalid_contract([str(problem) for problem in problems(error)]) from None
+    if past := problems_of(contract):
+        raise _invalid_contract([str(problem) for problem in past])
+    return contract
+
+
+def _is_one_contract(arguments: Sequence[Any]) -> bool:
+    """One contract; a second argument only from the former run of the same onboarding."""
+    goes_on = workflow.info().continued_run_id is not None
+    return len(arguments) == 1 + goes_on and isinstance(arguments[0], dict)
+
+
+def _invalid_contract(found: list[str]) -> ApplicationError:
+    return ApplicationError(
+        "contrat invalide\n" + "\n".join(found),
+        found,
+        type="InvalidContract",
+        non_retryable=True,
+    )
 
 
 def _refusal(refused: rules.Refused) -> ApplicationError:

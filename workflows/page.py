@@ -12,7 +12,7 @@ from process.contract import Client, Contract, Team
 from process.health import client_waits
 from process.obligations import Deadline
 from process.onboarding import Onboarding
-from process.vocabulary import PROJECT_KIND_NAMES, ROLE_NAMES, STEP_TITLES
+from process.vocabulary import PROJECT_KIND_NAMES, ROLE_NAMES, STEP_TITLES, VERDICT_NAMES
 from workflows.steps import STEPS, current_step
 
 _SUMMARY_BYTES: Final = 200
@@ -64,7 +64,7 @@ def details(
 ) -> str:
     """The current details of a run: where it stands, who is awaited, limits, réserves, points."""
     if completed:
-        return "**Onboarding terminé.** Les sept étapes sont achevées."
+        return _cut("\n".join(_ended(o, held)), _DETAILS_BYTES)
     step = current_step(o) or len(STEPS)
     lines = [f"**Étape {step} sur 7 — {STEP_TITLES[step]}** · {_HEALTH[health]}"]
     lines += _section(
@@ -91,15 +91,7 @@ def details(
             for due, d in running[:5]
         ],
     )
-    lines += _section(
-        "Échéances manquées",
-        [
-            f"{d.obligation.code} {_safe(d.title)} — {french.full_instant(paris(d.limit.due_at))}"
-            + (" (fait depuis)" if d.limit.met_at else "")
-            for d in held
-            if d.state == "missed" and d.limit.due_at
-        ],
-    )
+    lines += _missed(held)
     lines += _section(
         "Réserves ouvertes",
         [
@@ -121,6 +113,28 @@ def details(
         [f"`{_safe(fact.fact)}` — {_safe(fact.reason)}" for fact in o.record.rejected[-3:]],
     )
     return _cut("\n".join(lines), _DETAILS_BYTES)
+
+
+def _ended(o: Onboarding, held: list[Deadline]) -> list[str]:
+    if o.cancelled:
+        return [f"**Onboarding annulé** — {_safe(o.cancelled.reason)}"]
+    verdict = VERDICT_NAMES.get(o.verdict or "", "sans verdict")
+    met = french.plural(
+        [deadline.state for deadline in held].count("met"), "échéance tenue", "échéances tenues"
+    )
+    return [f"**Onboarding terminé** — {verdict} · {met}", *_missed(held)]
+
+
+def _missed(held: list[Deadline]) -> list[str]:
+    return _section(
+        "Échéances manquées",
+        [
+            f"{d.obligation.code} {_safe(d.title)} — {french.full_instant(paris(d.limit.due_at))}"
+            + (" (fait depuis)" if d.limit.met_at else "")
+            for d in held
+            if d.state == "missed" and d.limit.due_at
+        ],
+    )
 
 
 def _section(title: str, items: list[str]) -> list[str]:

@@ -35,7 +35,9 @@ def status(
     o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
 ) -> Status:
     """The answer to the ``status`` query (DESIGN, section 4)."""
-    step: int | Literal["completed"] = "completed" if completed else current_step(o) or len(STEPS)
+    step: int | Literal["completed", "cancelled"] = current_step(o) or len(STEPS)
+    if completed:
+        step = "cancelled" if o.cancelled else "completed"
     record = o.record
     return Status(
         reference=o.contract.reference,
@@ -88,10 +90,10 @@ def status(
                 accepted_at=_paris(sent.accepted_at),
             )
             for sending in record.sendings.values()
-            for sent in sending.mails
+            for sent in (*sending.former_mails, *sending.mails)
         ][-KEPT:],
         waiting_for=[]
-        if completed
+        if completed or o.cancelled
         else [
             ExpectedFact(fact=expected.fact, owed_by=expected.owed_by)
             for step in STEPS.values()
@@ -148,6 +150,15 @@ def projection(
         open_reserves=len(o.open_reserves),
         missed_deadlines=len(missed),
         status=full.model_dump(mode="json"),
+        in_charge=[
+            {
+                "role": one.role,
+                "name": one.person.name,
+                "email": one.person.email,
+                "since": one.since.isoformat(),
+            }
+            for one in o.in_charge
+        ],
         closed=completed,
     )
 

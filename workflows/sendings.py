@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from process import french
 from process.onboarding import Onboarding, one_a_mailbox
 from process.orders import Document, Recipient, Sending
-from process.vocabulary import Party
+from process.vocabulary import ROLE_NAMES, Party
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ MAILS: Final[dict[str, MailKind]] = {
     "user_guide": MailKind("Guide utilisateur", "O9"),
     "recette_convocation": MailKind("Convocation à la recette", "O10"),
     "recette_minutes": MailKind("Procès-verbal de recette", "O11"),
+    "levee_plan_updated": MailKind("Réserve ajoutée au plan de levée", "O12"),
     "reserve_fixed": MailKind("Réserve corrigée, à constater", "O12"),
     "reserve_reopened": MailKind("Levée refusée", "O12"),
     "reserve_lifted": MailKind("Procès-verbal de levée", "O12"),
@@ -54,6 +56,13 @@ MAILS: Final[dict[str, MailKind]] = {
     "interview_report": MailKind("Rapport d'entretien à 30 jours", "O17"),
     "closing_client": MailKind("Fin de l'onboarding (client)"),
     "closing_team": MailKind("Fin de l'onboarding (Mileo)"),
+    "project_manager_changed": MailKind("Nouveau chef de projet"),
+    "suspended": MailKind("Projet suspendu"),
+    "resumed": MailKind("Projet repris"),
+    "resumption_plan": MailKind("Reprise : échéances à revoir"),
+    "cancelled_client": MailKind("Fin anticipée (client)"),
+    "cancelled_team": MailKind("Onboarding annulé (Mileo)"),
+    "take_over": MailKind("Onboarding repris en cours"),
     "reminder": MailKind("Rappels du jour"),
     "client_reminder": MailKind("Relance du client"),
 }
@@ -62,6 +71,9 @@ MAILS: Final[dict[str, MailKind]] = {
 def title(sending: Sending) -> str:
     """``Planning d'intervention (P1:2)``: what it is, for the people who read it."""
     subject = sending.key.partition(":")[2]
+    if sending.kind in ("reminder", "client_reminder"):
+        role, _, day = subject.partition(":")
+        subject = f"{ROLE_NAMES[role]}, {french.full_date(date.fromisoformat(day))}"
     name = MAILS[sending.kind].title
     return f"{name} ({subject})" if subject else name
 

@@ -36,22 +36,23 @@ def _schedules(o: Onboarding, phase: Phase) -> Iterator[Sending]:
     slots = phase.firm_slots
     # The technical lead first: their mail server's acceptance is the notice (O5).
     if phase.cancelled:
+        # The client knows the last slot that was announced, else the one of the work plan.
         told = [
             slot
             for version, slot in enumerate(slots, start=1)
             if f"intervention_schedule:{phase.id}:{version}" in o.record.sendings
         ]
-        if told:
-            start = plain(o, told[-1].starts_at, told[-1].site)
-            yield mail(
-                o,
-                "phase_cancelled",
-                ["technical_lead", o.site_contact(told[-1].site)],
-                {"phase": {**_brief(phase), "starts_at": start}, "reason": phase.cancelled.reason},
-                subject=phase.id,
-            )
+        known = told[-1] if told else phase.slots[0]
+        start = plain(o, known.starts_at, known.site)
+        yield mail(
+            o,
+            "phase_cancelled",
+            ["technical_lead", o.site_contact(known.site)],
+            {"phase": {**_brief(phase), "starts_at": start}, "reason": phase.cancelled.reason},
+            subject=phase.id,
+        )
         return
-    if not slots or phase.completed_at:
+    if not phase.slot.plan or phase.completed_at:
         return
     yield _schedule(o, phase, slots[-1], slots[-2] if len(slots) > 1 else None)
 
@@ -169,7 +170,11 @@ def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
         this_week = iso_week(o.local(now).date())
         if this_week in weeks_owed(o, now) and this_week not in o.reports:
             yield Expected("progress_reported", "project_manager")
-    if any(deviation.declaration is None for deviation in deviations(o, now)):
+    if any(
+        deviation.declaration is None
+        and not o.accepted_at(f"deviation_notice:{deviation.key}:factual")
+        for deviation in deviations(o, now)
+    ):
         yield Expected("deviation_declared", "project_manager")
 
 

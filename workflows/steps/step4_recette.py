@@ -88,6 +88,8 @@ def _with_due(o: Onboarding, reserve: Reserve, noted_on: date) -> dict[str, Any]
 
 def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sending]:
     reserve = {**plain(o, story.reserve), "due_on": plain(o, story.due_on)}
+    if story.added:
+        yield _plan_updated(o, number, reserve)
     tries = sum(entry["what"].startswith("Levée refusée") for entry in story.history)
     if story.state == "fixed" and story.fixed:
         yield mail(
@@ -132,6 +134,24 @@ def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sendin
             subject=str(number),
             documents=(document("pv_levee", str(number), data, sites),),
         )
+
+
+def _plan_updated(o: Onboarding, number: int, reserve: dict[str, Any]) -> Sending:
+    """A réserve that appears after the recette joins the plan de levée, as its next version."""
+    reserves = [
+        {**plain(o, story.reserve), "due_on": plain(o, story.due_on)}
+        for other, story in o.reserves.items()
+        if other <= number or not story.added
+    ]
+    data = {"effective_on": plain(o, max(o.accepted_sites.values())), "reserves": reserves}
+    return mail(
+        o,
+        "levee_plan_updated",
+        OBLIGATIONS["O12"].recipients,
+        {**data, "reserve": reserve},
+        subject=str(number),
+        documents=(document("plan_levee", "1", data, o.sites_of(None)),),
+    )
 
 
 def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:

@@ -1,0 +1,18 @@
+"""The past of an onboarding that was under way before the system arrived (PROCESS 6.12)."""
+
+from __future__ import annotations
+
+from process.contract import Contract
+from process.refusals import Problem
+from process.rules import Refused, read
+
+
+def problems_of(contract: Contract) -> list[Problem]:
+    """What is wrong in the shape of the past facts, each with the path of its field."""
+    found = []
+    for index, past in enumerate(contract.history):
+        try:
+            read(past.fact, (past.payload,))
+        except Refused as refused:
+            found += [Problem(f"history[{index}]", line) for line in str(refused).splitlines()]
+    return found

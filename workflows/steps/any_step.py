@@ -1,0 +1,117 @@
+"""At any step: someone is replaced, the onboarding is suspended, resumed or cancelled.
+
+Not in the text of PROC-CRM-003, which knows no interruption; PROCESS, sections 5 and 6.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+
+from process.calendar import paris_day, start_of
+from process.obligations import OBLIGATIONS, Deadline, deadlines
+from process.onboarding import Onboarding, Suspension
+from process.orders import Sending
+from process.vocabulary import Party
+from workflows.sendings import mail, plain
+
+_CLIENT = OBLIGATIONS["O17"].recipients
+_TEAM: tuple[Party, ...] = ("project_manager", "technical_referent", "sales", "account_manager")
+
+
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """What leaves whatever the step."""
+    yield from _project_manager_changed(o)
+    for rank, pause in enumerate(o.suspensions, start=1):
+        yield from _suspended(o, rank, pause, now)
+
+
+def cancellation(o: Onboarding) -> Iterator[Sending]:
+    """The end before the end: both sides are told once; what was produced stays."""
+    if o.cancelled:
+        data = {"reason": o.cancelled.reason, "by": o.cancelled.by}
+        yield mail(o, "cancelled_client", _CLIENT, data)
+        yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data)
+
+
+def _project_manager_changed(o: Onboarding) -> Iterator[Sending]:
+    """The client is told who the new project manager is; the first one was named at the start."""
+    managers = [one for one in o.in_charge if one.role == "project_manager"]
+    for rank, (former, new) in enumerate(pairwise(managers), start=2):
+        data = {"former": plain(o, former.person), "project_manager": plain(o, new.person)}
+        yield mail(o, "project_manager_changed", _CLIENT, data, subject=str(rank))
+
+
+def _suspended(o: Onboarding, rank: int, pause: Suspension, now: datetime) -> Iterator[Sending]:
+    since = paris_day(pause.suspended_at)
+    data: dict[str, Any] = {"since_on": plain(o, since), "reason": pause.reason}
+    if pause.resumed_at is None:
+        yield mail(o, "suspended", _CLIENT, data, subject=str(rank))
+        return
+    data["resumed_on"] = plain(o, paris_day(pause.resumed_at))
+    yield mail(o, "resumed", _CLIENT, data, subject=str(rank))
+    shift = o.calendar.count(since, paris_day(pause.resumed_at))
+    proposals = [
+        {
+            "obligation": deadline.obligation.code,
+            "title": deadline.title,
+            "key": deadline.limit.key,
+            "due_on": plain(o, due),
+            "proposed_on": plain(o, o.calendar.add(due, shift)),
+        }
+        for deadline, due in _still_owed(deadlines(o, now))
+    ]
+    phases = [
+        {"id": phase.id, "title": phase.title, "starts_at": plain(o, phase.slot.starts_at)}
+        for phase in o.phases.values()
+        if phase.slot.after_suspension and not phase.ended
+    ]
+    data |= {"jours_ouvres": shift, "limits": proposals, "phases": phases}
+    yield mail(o, "resumption_plan", ["project_manager"], data, subject=str(rank))
+
+
+def _still_owed(held: list[Deadline]) -> Iterator[tuple[Deadline, date]]:
+    """The limits that a fact may move: owed still, and not bound to a date of their own."""
+    for deadline in held:
+        due_at = deadline.limit.due_at
+        owed = deadline.state == "running" or deadline.is_late
+        if due_at and owed and deadline.obligation.code not in ("O5", "O6", "O14", "O15"):
+            yield deadline, paris_day(due_at)
+
+
+def take_over(o: Onboarding, now: datetime) -> Sending:
+    """What a project manager finds when an onboarding under way is taken over, once."""
+    held = [d for d in deadlines(o, now) if d.limit.due_at]
+    return mail(
+        o,
+        "take_over",
+        ["project_manager"],
+        {
+            "late": [_brief(o, deadline) for deadline in held if deadline.is_late],
+            "limits": [_brief(o, deadline) for deadline in held if deadline.state == "running"],
+            "refused": [f"{fact.fact} : {fact.reason}" for fact in o.record.rejected],
+            "expected": [],
+        },
+    )
+
+
+def _brief(o: Onboarding, deadline: Deadline) -> dict[str, Any]:
+    return {
+        "obligation": deadline.obligation.code,
+        "title": deadline.title,
+        "due_at": plain(o, deadline.limit.due_at),
+    }
+
+
+def done_at(sending: Sending, now: datetime) -> datetime:
+    """When a sending of the past was done, as far as its facts tell: the schedule's own record,
+    else the last day that they state."""
+    if told := sending.data.get("notice_sent_at"):
+        return datetime.fromisoformat(told)
+    stated = [
+        date.fromisoformat(value)
+        for key, value in sending.data.items()
+        if key.endswith("_on") and isinstance(value, str)
+    ]
+    past = [day for day in stated if day <= paris_day(now)]
+    return start_of(max(past)) if past else now
