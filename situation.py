@@ -6,18 +6,11 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from process.french import full_date, full_instant, plural
-from process.vocabulary import ROLE_NAMES, SEVERITY_NAMES, STEP_TITLES
+from process.vocabulary import HEALTH_NAMES, ROLE_NAMES, SEVERITY_NAMES, STEP_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HEALTH: Final = {
-    "on_time": "dans les temps",
-    "at_risk": "à risque",
-    "late": "en retard",
-    "waiting_on_client": "en attente du client",
-    "suspended": "suspendu",
-}
 _STEPS: Final = {"completed": "terminé", "cancelled": "annulé"}
 _RESERVE_STATES: Final = {
     "open": "ouverte",
@@ -31,7 +24,7 @@ def in_french(status: dict[str, Any]) -> Iterator[str]:
     """The lines of a summary: step, health, next limits, réserves, what is awaited from whom."""
     yield f"Onboarding {status['reference']} — {status['client']}"
     yield f"Étape : {_step(status['step'])}"
-    yield f"Santé : {_HEALTH.get(status['health'], status['health'])}"
+    yield f"Santé : {HEALTH_NAMES.get(status['health'], status['health'])}"
     deadlines = status.get("deadlines") or []
     yield from _section("Échéances manquées", map(_limit, _late(deadlines)))
     yield from _section("Prochaines échéances", map(_limit, _next(deadlines)))

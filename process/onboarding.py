@@ -128,30 +128,78 @@ class Recette:
     """Once each of its sites has its minutes."""
 
 
+@dataclass(frozen=True)
+class ReserveEvent:
+    """One thing that happened to a réserve, on the day that was stated."""
+
+    on: date
+    what: str
+    leads_to: ReserveState
+    by: str | None = None
+    reason: str | None = None
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The same as plain data, for ``status`` and the minutes."""
+        stated = {"on": self.on.isoformat(), "what": self.what, "by": self.by}
+        entry = {**stated, "reason": self.reason}
+        return {name: value for name, value in entry.items() if value is not None}
+
+
 @dataclass
 class ReserveStory:
-    """A réserve and everything that happened to it; its log never changes."""
+    """A réserve and everything that happened to it; its log never changes.
+
+    Its state follows the days that were stated, not the order in which they became known.
+    """
 
     reserve: f.Reserve
     due_on: date
     noted_on: date
-    state: ReserveState = "open"
-    fixed: f.ReserveFixed | None = None
-    fixed_at: datetime | None = None
-    lifted_on: date | None = None
-    withdrawn_on: date | None = None
+    events: list[ReserveEvent]
+    fixes: list[tuple[f.ReserveFixed, datetime]] = field(default_factory=list)
+    """Each time Mileo declared it fixed, and when that became known."""
     added: bool = False
     """Appeared after the recette."""
-    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def log(self, event: ReserveEvent) -> None:
+        """Put an event at its day; on one day, in the order in which they became known."""
+        self.events = sorted([*self.events, event], key=lambda one: one.on)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return [event.entry for event in self.events]
+
+    @property
+    def ended_on(self) -> date | None:
+        """When it was lifted or withdrawn."""
+        over = (event.on for event in self.events if event.leads_to in ("lifted", "withdrawn"))
+        return next(over, None)
+
+    @property
+    def state(self) -> ReserveState:
+        """Lifted or withdrawn for good, else what the last event says."""
+        ends = [event for event in self.events if event.leads_to in ("lifted", "withdrawn")]
+        return (ends or self.events[-1:])[0].leads_to
+
+    @property
+    def lifted_on(self) -> date | None:
+        return self.ended_on if self.state == "lifted" else None
+
+    @property
+    def fixed(self) -> f.ReserveFixed | None:
+        """The last fix that Mileo declared."""
+        return max((fix for fix, _ in self.fixes), key=lambda fix: fix.fixed_on, default=None)
+
+    @property
+    def fixed_at(self) -> datetime | None:
+        """When that fix became known."""
+        return next((known for fix, known in self.fixes if fix is self.fixed), None)
 
     @property
     def is_over(self) -> bool:
         """Lifted or withdrawn."""
-        return self.state in ("lifted", "withdrawn")
-
-    def log(self, on: date, what: str, by: str | None = None, reason: str | None = None) -> None:
-        entry = {"on": on.isoformat(), "what": what, "by": by, "reason": reason}
-        self.history.append({name: value for name, value in entry.items() if value is not None})
+        return self.ended_on is not None
 
 
 class Onboarding:
@@ -366,8 +414,7 @@ class Onboarding:
         réserve, once every site is accepted: the start of the DOE's clock (O13)."""
         if len(self.accepted_sites) < len(self.contract.sites) or self.open_reserves:
             return None
-        stories = self.reserves.values()
-        ends = (s.lifted_on if s.state == "lifted" else s.withdrawn_on for s in stories)
+        ends = (story.ended_on for story in self.reserves.values())
         return max([*self.accepted_sites.values(), *(day for day in ends if day)])
 
     def reserve_due_on(self, reserve: f.Reserve, noted_on: date) -> date:
@@ -633,32 +680,29 @@ def _(o: Onboarding, fact: f.ReserveAdded, _at: datetime) -> None:
 
 
 def _note(o: Onboarding, reserve: f.Reserve, noted_on: date, what: str) -> None:
-    story = ReserveStory(reserve, o.reserve_due_on(reserve, noted_on), noted_on)
-    story.log(noted_on, what)
-    o.reserves[reserve.number] = story
+    due_on = o.reserve_due_on(reserve, noted_on)
+    noted = ReserveEvent(noted_on, what, "open")
+    o.reserves[reserve.number] = ReserveStory(reserve, due_on, noted_on, [noted])
 
 
 @_folds(f.ReserveFixed)
 def _(o: Onboarding, fact: f.ReserveFixed, received_at: datetime) -> None:
     story = o.reserves[fact.number]
-    story.fixed, story.fixed_at = fact, received_at
-    if not story.is_over:
-        story.state = "fixed"
-    story.log(fact.fixed_on, "Déclarée corrigée par Mileo", reason=fact.evidence)
+    story.fixes.append((fact, received_at))
+    what = "Déclarée corrigée par Mileo"
+    story.log(ReserveEvent(fact.fixed_on, what, "fixed", reason=fact.evidence))
 
 
 @_folds(f.ReserveLifted)
 def _(o: Onboarding, fact: f.ReserveLifted, _at: datetime) -> None:
-    story = o.reserves[fact.number]
-    story.state, story.lifted_on = "lifted", fact.lifted_on
-    story.log(fact.lifted_on, "Levée constatée par le client", fact.by)
+    what = "Levée constatée par le client"
+    o.reserves[fact.number].log(ReserveEvent(fact.lifted_on, what, "lifted", fact.by))
 
 
 @_folds(f.ReserveLiftingRefused)
 def _(o: Onboarding, fact: f.ReserveLiftingRefused, _at: datetime) -> None:
-    story = o.reserves[fact.number]
-    story.state = "open"
-    story.log(fact.refused_on, "Levée refusée par le client", fact.by, fact.reason)
+    what = "Levée refusée par le client"
+    o.reserves[fact.number].log(ReserveEvent(fact.refused_on, what, "open", fact.by, fact.reason))
 
 
 @_folds(f.DoePieceFiled)
@@ -698,22 +742,21 @@ def _(o: Onboarding, fact: f.InterviewHeld, _at: datetime) -> None:
 
 @_folds(f.ReserveContested)
 def _(o: Onboarding, fact: f.ReserveContested, _at: datetime) -> None:
-    story = o.reserves[fact.number]
-    if not story.is_over:
-        story.state = "contested"
-    story.log(fact.on, "Contestée par Mileo", fact.by, fact.reason)
+    what = "Contestée par Mileo"
+    o.reserves[fact.number].log(ReserveEvent(fact.on, what, "contested", fact.by, fact.reason))
 
 
 @_folds(f.ReserveWithdrawn)
 def _(o: Onboarding, fact: f.ReserveWithdrawn, _at: datetime) -> None:
-    story = o.reserves[fact.number]
-    story.state, story.withdrawn_on = "withdrawn", fact.on
-    story.log(fact.on, "Retirée par le client", fact.by, fact.reason)
+    what = "Retirée par le client"
+    o.reserves[fact.number].log(ReserveEvent(fact.on, what, "withdrawn", fact.by, fact.reason))
 
 
 @_folds(f.LimitMoved)
 def _(o: Onboarding, fact: f.LimitMoved, _at: datetime) -> None:
     o.moved_limits[(fact.obligation, fact.key)] = fact
+    if fact.obligation == "O12" and fact.key:
+        o.reserves[int(fact.key)].due_on = fact.due_on
 
 
 @_folds(f.OnboardingSuspended)

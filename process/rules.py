@@ -219,7 +219,9 @@ def _(o: Onboarding, fact: f.PhasePlanned, now: datetime) -> None:
     phase = o.phases.get(fact.id)
     if phase and phase.slot.plan and _same(phase.slot.plan, fact):
         raise AlreadyKnown
-    if phase and phase.ended:
+    # A completion may be known before the schedule it answers to; not a second schedule after it.
+    done = phase.completed_at if phase else None
+    if phase and (phase.cancelled or (done and (phase.slot.plan or fact.starts_at > done))):
         what = "annulée" if phase.cancelled else "terminée"
         raise Refused(f"la phase {fact.id} est {what} : une autre phase demande un autre id")
     in_force = phase.slot if phase else None
@@ -402,14 +404,14 @@ def _reserve(o: Onboarding, number: int) -> ReserveStory:
 
 @_rule(f.ReserveFixed)
 def _(o: Onboarding, fact: f.ReserveFixed, _now: datetime) -> None:
-    if _same(_reserve(o, fact.number).fixed, fact):
+    if any(_same(fix, fact) for fix, _ in _reserve(o, fact.number).fixes):
         raise AlreadyKnown
 
 
 @_rule(f.ReserveLifted)
 def _(o: Onboarding, fact: f.ReserveLifted, _now: datetime) -> None:
     story = _reserve(o, fact.number)
-    if story.state == "lifted":
+    if story.is_over:
         if story.lifted_on == fact.lifted_on:
             raise AlreadyKnown
         raise Refused("déjà enregistré avec une autre valeur : utiliser fact_corrected")
@@ -421,9 +423,10 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _now: datetime) -> None:
     refusal = {"on": fact.refused_on.isoformat(), "by": fact.by, "reason": fact.reason}
     if any(refusal.items() <= entry.items() for entry in story.history):
         raise AlreadyKnown
-    if story.is_over:
+    if story.ended_on and fact.refused_on > story.ended_on:
         raise Refused(f"la réserve n° {fact.number} est levée : la noter à nouveau (reserve_added)")
-    if story.state != "fixed":
+    refusals = sum(event.what.startswith("Levée refusée") for event in story.events)
+    if refusals >= len(story.fixes):
         raise Waits("reserve_fixed")
 
 
@@ -431,7 +434,7 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _now: datetime) -> None:
 def _(o: Onboarding, fact: f.ReserveContested, _now: datetime) -> None:
     story = _reserve(o, fact.number)
     _not_logged(story, fact)
-    if story.is_over:
+    if story.ended_on and fact.on > story.ended_on:
         raise Refused(f"la réserve n° {fact.number} n'est plus ouverte")
 
 
@@ -529,6 +532,8 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
         if any(_same(settled, fact) for settled in o.settled):
             raise AlreadyKnown
         raise Refused(Problem("id", f"aucun point ouvert « {fact.id} »"))
+    if point.kind == "mail" and not point.sending and fact.action == "retry":
+        raise Refused(Problem("action", "l'envoi est déjà retenté sans relâche"))
     if point.kind == "waiting_fact" and fact.action == "retry":
         raise Refused(Problem("action", "ce fait est jugé de nouveau à chaque fait reçu"))
 

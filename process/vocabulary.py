@@ -120,6 +120,14 @@ STEP_TITLES: Final[dict[int, str]] = {
 }
 """The seven steps of PROC-CRM-003."""
 
+HEALTH_NAMES: Final[dict[str, str]] = {
+    "on_time": "dans les temps",
+    "at_risk": "échéance proche",
+    "late": "en retard",
+    "waiting_on_client": "en attente du client",
+    "suspended": "suspendu",
+}
+
 VERDICT_NAMES: Final[dict[str, str]] = {
     "succeeded": "onboarding réussi",
     "succeeded_with_actions": "onboarding réussi avec actions",

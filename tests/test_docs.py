@@ -148,6 +148,7 @@ class _Story:
                         message="",
                         since=self.now,
                         owed_by="project_manager",
+                        sending="welcome",
                     )
                 )
 

@@ -23,9 +23,9 @@ HOSTILE = (
 )
 
 
-def page(case: Case, now: str, health: str = "on_time") -> str:
+def page(case: Case, now: str) -> str:
     held = deadlines(case.o, t(now))
-    return details(case.o, held, health, t(now), completed=False).replace("\u00a0", " ")
+    return details(case.o, held, t(now), completed=False).replace("\u00a0", " ")
 
 
 def answer(case: Case, now: str, **more: Any) -> Status:
@@ -59,7 +59,7 @@ def test_the_page_says_where_it_stands_what_is_awaited_and_the_limits() -> None:
 
 def test_the_page_lists_what_was_missed_and_whether_it_was_done_since() -> None:
     case = Case(one_site()).kickoff(held_on="2026-04-01")
-    shown = page(case, "2026-04-03 12:00", "late")
+    shown = page(case, "2026-04-03 12:00")
     assert "· en retard" in shown
     assert "- O1 Kick-off tenu — lundi 30 mars 2026 à 23 h 59 (fait depuis)" in shown
     assert "- O2 Plan de travaux remis — mercredi 1er avril 2026 à 23 h 59" in shown
@@ -69,7 +69,7 @@ def test_the_page_lists_the_open_reserves_and_who_is_waited_for() -> None:
     case = Case().recette("2026-05-05", reserve(1), reserve(2, "blocking"))
     case.take("reserve_lifted", "2026-05-06 10:00", number=2, lifted_on="2026-05-06", by="Dsi")
     case.take("reserve_fixed", "2026-05-07 10:00", number=1, fixed_on="2026-05-07", evidence="x")
-    shown = page(case, "2026-05-07 12:00", "waiting_on_client")
+    shown = page(case, "2026-05-07 12:00")
     assert "- n° 1 — Défaut 1, échéance jeudi 4 juin 2026" in shown
     assert "n° 2 — Défaut 2" not in shown
     assert (
@@ -100,7 +100,7 @@ def test_the_page_lists_open_points_waiting_and_refused_facts() -> None:
 def test_a_completed_run_says_so() -> None:
     case = Case()
     now = t("2026-03-20 12:00")
-    assert "Onboarding terminé" in details(case.o, [], "on_time", now, completed=True)
+    assert "Onboarding terminé" in details(case.o, [], now, completed=True)
 
 
 # Texts that came from outside
@@ -123,7 +123,7 @@ def hostile() -> Case:
 
 
 def test_untrusted_text_has_no_mark_up_of_its_own() -> None:
-    shown = page(hostile(), "2026-05-06 12:00", "late")
+    shown = page(hostile(), "2026-05-06 12:00")
     assert shown.count("img src=x") >= 5
     assert unescaped(shown, "<>[]~|#@") == []
     assert "\n- liste" not in shown, "on one line"
@@ -147,10 +147,8 @@ def test_the_page_is_bounded_in_bytes() -> None:
     case = Case().recette(
         "2026-05-05", *({**reserve(n + 1), "title": "é" * 200} for n in range(200))
     )
-    shown = details(
-        case.o, deadlines(case.o, t("2026-05-05 12:00")), "late", t("2026-05-05 12:00"),
-        completed=False,
-    )  # fmt: skip
+    now = t("2026-05-05 12:00")
+    shown = details(case.o, deadlines(case.o, now), now, completed=False)
     assert 19_990 < len(shown.encode()) <= 20_000
     assert shown.endswith("…")
 

@@ -277,7 +277,7 @@ class Life(Case):
         for step in STEPS.values():
             keys = [sending.key for sending in step.sendings(self.o, now)]
             assert len(keys) == len(set(keys)), "one key, one mail"
-        page = details(self.o, held, shown["health"], now, completed=False)
+        page = details(self.o, held, now, completed=False)
         return shown, page, projection(self.o, held, now).model_dump(), current_step(self.o)
 
 

@@ -402,11 +402,11 @@ def test_the_life_of_a_reserve() -> None:
     fixed = {"number": 1, "evidence": "Nettoyé"}
     refusal = {"number": 1, "by": "Dsi", "reason": "Flou"}
     case.take("reserve_fixed", "2026-05-06 10:00", **fixed, fixed_on="2026-05-06")
-    assert now_sent("2026-05-06 10:00") == [("reserve_fixed:1:1", ["dsi"])]
+    assert now_sent("2026-05-06 10:00") == [("reserve_fixed:1:2026-05-06", ["dsi"])]
     case.take("reserve_lifting_refused", "2026-05-07 10:00", **refusal, refused_on="2026-05-07")
     assert now_sent("2026-05-07 10:00") == [("reserve_reopened:1:1", ["chef"])]
     case.take("reserve_fixed", "2026-05-11 10:00", **fixed, fixed_on="2026-05-11")
-    assert now_sent("2026-05-11 10:00") == [("reserve_fixed:1:2", ["dsi"])]
+    assert now_sent("2026-05-11 10:00") == [("reserve_fixed:1:2026-05-11", ["dsi"])]
     case.take("reserve_lifting_refused", "2026-05-12 10:00", **refusal, refused_on="2026-05-12")
     assert now_sent("2026-05-12 10:00") == [("reserve_reopened:1:2", ["chef"])]
     case.take("reserve_lifted", "2026-05-13 10:00", number=1, lifted_on="2026-05-13", by="Dsi")

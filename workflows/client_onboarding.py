@@ -63,7 +63,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.reporting import projection, status
     from workflows.search_attributes import picture
     from workflows.sendings import mail, plain, title
-    from workflows.steps import any_step, current_step
+    from workflows.steps import STEPS, any_step, current_step
     from workflows.steps.step7_evaluation import closing
 
 
@@ -114,7 +114,7 @@ class ClientOnboarding:
     def status(self) -> dict[str, Any]:
         """The ``status`` of DESIGN, section 4."""
         if self._onboarding is None:
-            raise ApplicationError("L'onboarding est en cours d'ouverture.", type="NotReady")
+            raise _not_ready()
         now = workflow.now()
         held = deadlines(self._o, now)
         return status(self._o, held, now, completed=self._completed).model_dump(mode="json")
@@ -127,6 +127,8 @@ class ClientOnboarding:
     @workflow.query(name="journal", description="Les faits retenus et les corrections.")
     def journal(self) -> dict[str, Any]:
         """Every fact that counts, in order, and every correction with both values."""
+        if self._onboarding is None:
+            raise _not_ready()
         record = self._o.record.model_dump(mode="json", include={"facts", "corrections"})
         people = [
             {"role": one.role, "name": one.person.name, "since": one.since.isoformat()}
@@ -241,7 +243,8 @@ class ClientOnboarding:
                     state="done",
                     settled_at=any_step.done_at(sending, now),
                 )
-        self._start(any_step.take_over(o, now), now)
+        awaited = [expected for step in STEPS.values() for expected in step.expected(o, now)]
+        self._start(any_step.take_over(o, awaited, now), now)
 
     def _cancel_from_outside(self) -> None:
         if not self._o.cancelled:
@@ -300,7 +303,7 @@ class ClientOnboarding:
             held = deadlines(self._o, now)
             last = projection(self._o, held, now, completed=True)
             self._upsert(last)
-            workflow.set_current_details(details(self._o, held, last.health, now, completed=True))
+            workflow.set_current_details(details(self._o, held, now, completed=True))
             await effects.project_the_end(last)
             if not self._unread:
                 return
@@ -640,7 +643,9 @@ class ClientOnboarding:
     def _show(self, held: list[Deadline], now: datetime) -> None:
         shown = projection(self._o, held, now)
         self._upsert(shown)
-        workflow.set_current_details(details(self._o, held, shown.health, now, completed=False))
+        continued = workflow.info().continued_run_id is not None
+        text = details(self._o, held, now, completed=False, continued=continued)
+        workflow.set_current_details(text)
         seen = self._projected
         same = seen is not None and shown.model_copy(update={"at": seen.at}) == seen
         if not self._doing and not same:
@@ -672,6 +677,10 @@ class Carried(BaseModel):
     record: Record
     days: WorkedDays
     policy: Policy
+
+
+def _not_ready() -> ApplicationError:
+    return ApplicationError("L'onboarding est en cours d'ouverture.", type="NotReady")
 
 
 def _replacing(sending: Sending, replaces: dict[str, Any]) -> Sending:

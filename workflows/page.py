@@ -9,21 +9,20 @@ from typing import Final
 from process import french
 from process.calendar import paris, paris_day
 from process.contract import Client, Contract, Team
-from process.health import client_waits
+from process.health import client_waits, health
 from process.obligations import Deadline
 from process.onboarding import Onboarding
-from process.vocabulary import PROJECT_KIND_NAMES, ROLE_NAMES, STEP_TITLES, VERDICT_NAMES
+from process.vocabulary import (
+    HEALTH_NAMES,
+    PROJECT_KIND_NAMES,
+    ROLE_NAMES,
+    STEP_TITLES,
+    VERDICT_NAMES,
+)
 from workflows.steps import STEPS, current_step
 
 _SUMMARY_BYTES: Final = 200
 _DETAILS_BYTES: Final = 20_000
-_HEALTH: Final = {
-    "on_time": "dans les temps",
-    "at_risk": "échéance proche",
-    "late": "en retard",
-    "waiting_on_client": "en attente du client",
-    "suspended": "suspendu",
-}
 
 
 def summary(text: str) -> str:
@@ -60,13 +59,25 @@ def _people(side: Client | Team) -> list[str]:
 
 
 def details(
-    o: Onboarding, held: list[Deadline], health: str, now: datetime, *, completed: bool
+    o: Onboarding,
+    held: list[Deadline],
+    now: datetime,
+    *,
+    completed: bool,
+    continued: bool = False,
 ) -> str:
-    """The current details of a run: where it stands, who is awaited, limits, réserves, points."""
+    """The current details of a run: where it stands, who is awaited, limits, réserves, points.
+
+    A run that goes on from a former one (``continued``) has lost the summary it was started with:
+    it is said here.
+    """
     if completed:
         return _cut("\n".join(_ended(o, held)), _DETAILS_BYTES)
     step = current_step(o) or len(STEPS)
-    lines = [f"**Étape {step} sur 7 — {STEP_TITLES[step]}** · {_HEALTH[health]}"]
+    lines = [contract_summary(o.contract), ""] if continued else []
+    lines += [
+        f"**Étape {step} sur 7 — {STEP_TITLES[step]}** · {HEALTH_NAMES[health(o, held, now)]}"
+    ]
     lines += _section(
         "Attendu",
         [

@@ -9,11 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from process.calendar import paris_day, start_of
+from process.facts import FACTS
 from process.obligations import OBLIGATIONS, Deadline, deadlines
 from process.onboarding import Onboarding, Suspension
 from process.orders import Sending
-from process.vocabulary import Party
-from workflows.sendings import mail, plain
+from process.vocabulary import ROLE_NAMES, Party
+from workflows.sendings import Expected, mail, plain
 
 _CLIENT = OBLIGATIONS["O17"].recipients
 _TEAM: tuple[Party, ...] = ("project_manager", "technical_referent", "sales", "account_manager")
@@ -79,7 +80,7 @@ def _still_owed(held: list[Deadline]) -> Iterator[tuple[Deadline, date]]:
             yield deadline, paris_day(due_at)
 
 
-def take_over(o: Onboarding, now: datetime) -> Sending:
+def take_over(o: Onboarding, awaited: list[Expected], now: datetime) -> Sending:
     """What a project manager finds when an onboarding under way is taken over, once."""
     held = [d for d in deadlines(o, now) if d.limit.due_at]
     return mail(
@@ -90,7 +91,10 @@ def take_over(o: Onboarding, now: datetime) -> Sending:
             "late": [_brief(o, deadline) for deadline in held if deadline.is_late],
             "limits": [_brief(o, deadline) for deadline in held if deadline.state == "running"],
             "refused": [f"{fact.fact} : {fact.reason}" for fact in o.record.rejected],
-            "expected": [],
+            "expected": [
+                f"{FACTS[one.fact].TITLE} (fait {one.fact}, {ROLE_NAMES[one.owed_by]})"
+                for one in awaited
+            ],
         },
     )
 

@@ -18,7 +18,7 @@ from workflows.sendings import Expected, document, every_site, mail, plain
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The welcome, the convocation, the minutes with the work plan, the audit and its effects."""
     yield from _welcome(o, now)
-    yield from _kickoff(o)
+    yield from _kickoff(o, now)
     yield from _audit(o)
 
 
@@ -63,9 +63,9 @@ def _kickoff_due_on(o: Onboarding) -> str:
     return o.calendar.add(o.signed_on, o.policy.kickoff_jo).isoformat()
 
 
-def _kickoff(o: Onboarding) -> Iterator[Sending]:
+def _kickoff(o: Onboarding, now: datetime) -> Iterator[Sending]:
     people = OBLIGATIONS["O1"].recipients
-    if (plan := o.kickoff_plan) and not o.kickoff:
+    if (plan := o.kickoff_plan) and (not o.kickoff or now < plan.starts_at):
         rank = len(o.kickoff_plans)
         data = {
             **plain(o, plan),

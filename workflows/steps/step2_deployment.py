@@ -21,7 +21,7 @@ from workflows.sendings import Expected, document, every_site, mail, plain
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """A schedule for each firm phase, the weekly reports, the deviations."""
     for phase in o.phases.values():
-        yield from _schedules(o, phase)
+        yield from _schedules(o, phase, now)
     for week in o.reports:
         yield _report(o, week, now)
     for deviation in deviations(o, now):
@@ -32,7 +32,7 @@ def _brief(phase: Phase) -> dict[str, str]:
     return {"id": phase.id, "title": phase.title, "site": phase.slot.site}
 
 
-def _schedules(o: Onboarding, phase: Phase) -> Iterator[Sending]:
+def _schedules(o: Onboarding, phase: Phase, now: datetime) -> Iterator[Sending]:
     slots = phase.firm_slots
     # The technical lead first: their mail server's acceptance is the notice (O5).
     if phase.cancelled:
@@ -52,7 +52,7 @@ def _schedules(o: Onboarding, phase: Phase) -> Iterator[Sending]:
             subject=phase.id,
         )
         return
-    if not phase.slot.plan or phase.completed_at:
+    if not phase.slot.plan or (phase.completed_at and now >= phase.slot.starts_at):
         return
     yield _schedule(o, phase, slots[-1], slots[-2] if len(slots) > 1 else None)
 

@@ -14,11 +14,11 @@ from process.orders import Sending
 from workflows.sendings import Expected, document, every_site, mail, plain
 
 
-def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The convocation with its programme, then the user guide."""
     for rank, training in enumerate(o.trainings, start=1):
         plan = training.plans[-1]
-        if not training.held:
+        if not training.held or now < plan.starts_at:
             data = {**plain(o, plan, plan.site), "moved": len(training.plans) > 1}
             yield mail(
                 o,
@@ -28,7 +28,7 @@ def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
                 subject=f"{rank}:{len(training.plans)}",
                 documents=(document("programme_formation", str(rank), data, [plan.site]),),
             )
-        else:
+        if training.held:
             data = plain(o, training.held)
             yield mail(
                 o,

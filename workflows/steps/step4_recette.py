@@ -17,19 +17,19 @@ from process.orders import Sending
 from workflows.sendings import Expected, document, mail, plain
 
 
-def sendings(o: Onboarding, _now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The convocation with the grid, the minutes, and the life of each réserve."""
     for rank, recette in enumerate(o.recettes, start=1):
-        yield from _recette(o, rank, recette)
+        yield from _recette(o, rank, recette, now)
     for number, story in o.reserves.items():
         yield from _reserve(o, number, story)
 
 
-def _recette(o: Onboarding, rank: int, recette: Recette) -> Iterator[Sending]:
+def _recette(o: Onboarding, rank: int, recette: Recette, now: datetime) -> Iterator[Sending]:
     plan = recette.plans[-1]
     sites = o.sites_of(plan.site)
     planned = plain(o, plan, plan.site or sites[0])
-    if recette.concluded_on is None:
+    if recette.concluded_on is None or now < plan.starts_at:
         data = {
             **planned,
             "results": [],
@@ -101,7 +101,7 @@ def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sendin
                 "fixed_on": plain(o, story.fixed.fixed_on),
                 "evidence": story.fixed.evidence,
             },
-            subject=f"{number}:{tries + 1}",
+            subject=f"{number}:{story.fixed.fixed_on.isoformat()}",
         )
     if tries and story.state == "open":
         refusal = next(e for e in reversed(story.history) if e["what"].startswith("Levée refusée"))
