@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 
+from local.scenarios import play_new
 from local.stage import stage
+from process.calendar import at
 from tests.playing import (
     OPENS_AT,
     PickyMailbox,
@@ -350,3 +353,93 @@ async def test_sites_are_accepted_one_by_one_and_the_doe_counts_from_the_last(
     due = of(await play.status(), "O13")["due_at"]
     assert date.fromisoformat(due[:10]) == story.calendar.add(story.j(28), 20)
     assert len([d for d in (await play.status())["documents"] if d["kind"] == "pv_recette"]) == 3
+
+
+class _Enough(Exception):  # noqa: N818
+    """The story has gone as far as the test wants."""
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+async def test_a_cancellation_at_each_step_stops_everything(on_stage: Stage, step: int) -> None:
+    play, story = await begin(on_stage, new())
+    tell = play.fact
+
+    async def tell_until(name: str, /, **payload: Any) -> str:
+        if (await play.status())["step"] == step:
+            raise _Enough
+        return await tell(name, **payload)
+
+    play.fact = tell_until  # type: ignore[method-assign]
+    with pytest.raises(_Enough):
+        await play_new(play, story)
+    before = await play.status()
+    await play.handle.execute_update("onboarding_cancelled", {"reason": "Site vendu"})
+    result = await asyncio.wait_for(play.handle.result(), 20)
+    assert result == {"outcome": "cancelled", "reason": "Site vendu"}
+    after = await play.status()
+    told = {mail["kind"] for mail in after["emails"][len(before["emails"]) :]}
+    assert told == {"cancelled_client", "cancelled_team"}
+    assert after["documents"] == before["documents"]
+    last = [event async for event in play.handle.fetch_history_events()][-1]
+    assert last.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+
+
+async def test_a_silent_client_is_reminded_then_others_are_told(on_stage: Stage) -> None:
+    contract = replaced()
+    play, story = await begin(on_stage, contract)
+    await play.at(story.instant(4, 12))
+    await play.fact("kickoff_held", **kickoff(story, phase_day=40))
+    await play.at(story.instant(6, 12))
+    scope = {"title": "Onduleur", "reason": "Baie non secourue", "phases": ["P1"]}
+    await play.fact(
+        "audit_concluded", concluded_on=story.day(6), conclusions="À renforcer", scope_change=scope
+    )
+    decider, sales = contract.client.decision_maker.email, contract.team.sales
+    assert sales is not None
+    proposed = story.j(6)
+
+    async def after(jours: int) -> dict[str, Any]:
+        day = story.calendar.add(proposed, jours)
+        await play.at(at(day, time(9, 30)))
+        return await play.status()
+
+    internal = len(sent(await play.status(), "reminder"))
+    assert (await after(1))["health"] == "on_time"
+    status = await after(2)
+    assert status["health"] == "waiting_on_client"
+    assert sent(status, "client_reminder") == [decider]
+    assert sent(await after(5), "client_reminder") == [decider] * 2
+    status = await after(10)
+    assert sent(status, "client_reminder") == [decider] * 3
+    assert sent(status, "reminder")[internal:] == [sales.email]
+    status = await after(15)
+    manager = contract.team.project_manager
+    assert manager is not None
+    proposal = sent(status, "reminder")[internal + 1 :]
+    assert proposal == [manager.email, on_stage.settings.head_of_projects.email]
+    # It stops at once when the answer comes; the phase that waited may be made firm.
+    answer = {"accepted": True, "answered_on": proposed.isoformat(), "by": "Hélène Marchand"}
+    assert await play.fact("scope_change_answered", **answer) == "accepted"
+    assert (await play.status())["health"] != "waiting_on_client"
+    assert len(sent(await after(16), "client_reminder")) == 3
+
+
+async def test_eighteen_months_stay_far_below_the_limits_of_the_engine(tmp_path: Path) -> None:
+    async with stage(tmp_path) as up:
+        play, story = await begin(up, new(effective_on=date(2032, 10, 4)))
+        site = story.contract.sites[0].code
+        long_phase = phase(story, "P1", site, 14, 380)
+        await play.at(story.instant(4, 12))
+        await play.fact("kickoff_held", **{**kickoff(story), "phases": [long_phase]})
+        await play.fact("phase_planned", **long_phase)
+        monday = story.j(14) - timedelta(days=story.j(14).weekday()) + timedelta(days=7)
+        for week in range(72):
+            day = story.calendar.worked_from(monday + timedelta(days=7 * week + 1))
+            await play.at(at(day, time(11)))
+            report = {"held_on": day.isoformat(), "done": ["Conforme"], "next": ["Suite"]}
+            assert await play.fact("progress_reported", **report) == "accepted"
+        described = await play.handle.describe()
+        status = await play.status()
+        assert sum(key.startswith("O6") for key in states(status)) >= 72
+        assert described.history_length < 4_096
+        assert len(await up.register.mails(play.contract.reference)) == len(status["emails"])

@@ -22,9 +22,10 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """A schedule for each firm phase, the weekly reports, the deviations."""
     for phase in o.phases.values():
         yield from _schedules(o, phase, now)
+    known = deviations(o, now)
     for week in o.reports:
-        yield _report(o, week, now)
-    for deviation in deviations(o, now):
+        yield _report(o, week, known, now)
+    for deviation in known:
         yield from _deviation(o, deviation)
 
 
@@ -79,7 +80,7 @@ def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) ->
     )
 
 
-def _report(o: Onboarding, week: str, now: datetime) -> Sending:
+def _report(o: Onboarding, week: str, known: list[Deviation], now: datetime) -> Sending:
     report = o.reports[week]
     data = {
         **plain(o, report),
@@ -100,7 +101,7 @@ def _report(o: Onboarding, week: str, now: datetime) -> Sending:
                 "cause": deviation.declaration.cause,
                 "measures": deviation.declaration.measures,
             }
-            for deviation in deviations(o, now)
+            for deviation in known
             if deviation.declaration and not deviation.phase.ended
         ],
     }
