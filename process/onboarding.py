@@ -219,6 +219,11 @@ class Onboarding:
         self.calendar = calendar
         self.policy = policy
         self.record = record
+        self.fold()
+
+    def fold(self) -> None:
+        """Derive everything from the contract and the record, from the start."""
+        contract, record = self.contract, self.record
         self.signed_on = paris_day(contract.signed_at)
         self.persons: dict[str, Person] = {}
         self.kickoff_plans: list[f.KickoffPlanned] = []
@@ -399,6 +404,23 @@ class Onboarding:
     @property
     def recettes_to_hold(self) -> list[Recette]:
         return [recette for recette in self.recettes if not recette.concluded_on]
+
+    def recette_of(self, plan: f.RecettePlanned, now: datetime) -> Recette | None:
+        """The recette that this plan moves: to be held, or known as held before the plan it
+        answers to, as long as that is ahead."""
+        day = paris_day(plan.starts_at)
+        return next(
+            (
+                recette
+                for recette in self.recettes
+                if recette.plans[-1].site == plan.site
+                and (
+                    recette.concluded_on is None
+                    or (now < plan.starts_at and day <= recette.concluded_on)
+                )
+            ),
+            None,
+        )
 
     def sites_of(self, code: str | None) -> list[str]:
         """One site, or all of them when none is named."""
@@ -626,8 +648,10 @@ def _(o: Onboarding, fact: f.DeviationDeclared, received_at: datetime) -> None:
 
 @_folds(f.TrainingPlanned)
 def _(o: Onboarding, fact: f.TrainingPlanned, received_at: datetime) -> None:
-    if o.trainings and not o.trainings[-1].held:
-        o.trainings[-1].plans.append(fact)
+    last = o.trainings[-1] if o.trainings else None
+    # It may be known as held before the plan that it answers to.
+    if last and (not last.held or paris_day(fact.starts_at) <= last.held.held_on):
+        last.plans.append(fact)
     else:
         o.trainings.append(Training([fact], received_at))
 
@@ -644,11 +668,10 @@ def _(o: Onboarding, fact: f.Commissioned, _at: datetime) -> None:
 
 @_folds(f.RecettePlanned)
 def _(o: Onboarding, fact: f.RecettePlanned, received_at: datetime) -> None:
-    for recette in o.recettes_to_hold:
-        if recette.plans[-1].site == fact.site:
-            recette.plans.append(fact)
-            return
-    o.recettes.append(Recette([fact], received_at))
+    if recette := o.recette_of(fact, received_at):
+        recette.plans.append(fact)
+    else:
+        o.recettes.append(Recette([fact], received_at))
 
 
 @_folds(f.RecetteSignedOff)
@@ -663,6 +686,12 @@ def _(o: Onboarding, fact: f.RecetteSignedOff, _at: datetime) -> None:
     concerned.sort(key=lambda recette: recette.plans[-1].site is None)
     concerned[0].signed.append(fact)
     for recette in concerned:
+        # Minutes that refuse may come after the plan of the recette that follows: it stays.
+        replanned = len(recette.plans) > 1 and (
+            fact.effective_on < paris_day(recette.plans[-1].starts_at)
+        )
+        if fact.decision in ("refused", "adjourned") and replanned:
+            continue
         if {*o.accepted_sites, *named}.issuperset(o.sites_of(recette.plans[-1].site)):
             recette.concluded_on = fact.effective_on
     if fact.decision not in ("accepted", "accepted_with_reserves"):
@@ -675,6 +704,9 @@ def _(o: Onboarding, fact: f.RecetteSignedOff, _at: datetime) -> None:
 
 @_folds(f.ReserveAdded)
 def _(o: Onboarding, fact: f.ReserveAdded, _at: datetime) -> None:
+    if not o.accepted_sites:
+        # A correction takes away the acceptance that this réserve came after.
+        raise LookupError
     _note(o, fact, fact.found_on, "Réserve ajoutée")
     o.reserves[fact.number].added = True
 

@@ -15,6 +15,7 @@ from process.orders import IssuedDocument, Sending, SentMail
 
 REJECTED_KEPT: Final = 50
 REJECTED_BYTES: Final = 2_000
+MESSAGE_CHARACTERS: Final = 1_000
 
 
 class TakenFact(BaseModel):
@@ -119,3 +120,30 @@ class Record(BaseModel):
     reminded at another hour than that of reminders."""
     activated_at: datetime | None = None
     activation_blocked: bool = False
+
+    def open_point(
+        self,
+        id_: str,
+        kind: Literal["mail", "document", "waiting_fact"],
+        message: str,
+        now: datetime,
+        sending: str | None = None,
+    ) -> None:
+        """Put something under the eyes of the project manager, until a person settles it."""
+        self.open_points.append(
+            OpenPoint(
+                id=id_,
+                kind=kind,
+                message=message[:MESSAGE_CHARACTERS],
+                since=now,
+                owed_by="project_manager",
+                sending=sending,
+            )
+        )
+
+    def close_point(self, id_: str) -> OpenPoint | None:
+        """Take a point away; the point, if it was open."""
+        point = next((point for point in self.open_points if point.id == id_), None)
+        if point:
+            self.open_points.remove(point)
+        return point

@@ -219,9 +219,11 @@ def _(o: Onboarding, fact: f.PhasePlanned, now: datetime) -> None:
     phase = o.phases.get(fact.id)
     if phase and phase.slot.plan and _same(phase.slot.plan, fact):
         raise AlreadyKnown
-    # A completion may be known before the schedule it answers to; not a second schedule after it.
+    # A completion may be known before the schedules it answers to, moves included as long as they
+    # are ahead; not a schedule after it.
     done = phase.completed_at if phase else None
-    if phase and (phase.cancelled or (done and (phase.slot.plan or fact.starts_at > done))):
+    again = phase and phase.slot.plan and fact.starts_at <= now
+    if phase and (phase.cancelled or (done and (again or fact.starts_at > done))):
         what = "annulée" if phase.cancelled else "terminée"
         raise Refused(f"la phase {fact.id} est {what} : une autre phase demande un autre id")
     in_force = phase.slot if phase else None
@@ -321,11 +323,13 @@ def _(o: Onboarding, fact: f.Commissioned, _now: datetime) -> None:
 
 
 @_rule(f.RecettePlanned)
-def _(o: Onboarding, fact: f.RecettePlanned, _now: datetime) -> None:
+def _(o: Onboarding, fact: f.RecettePlanned, now: datetime) -> None:
     _known_site(o, fact.site)
     if any(_same(recette.plans[-1], fact) for recette in o.recettes):
         raise AlreadyKnown
-    if all(site in o.accepted_sites for site in o.sites_of(fact.site)):
+    if not o.recette_of(fact, now) and all(
+        site in o.accepted_sites for site in o.sites_of(fact.site)
+    ):
         raise Refused("la recette de ce périmètre est déjà prononcée")
 
 

@@ -1,9 +1,8 @@
-"""One timer, always armed for the next absolute instant that matters."""
+"""What wakes a run: a fact, an effect that is done, or the next absolute instant that matters."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from temporalio import workflow
 
@@ -12,16 +11,31 @@ from workflows.page import summary
 
 
 class Alarm:
-    """Rings at an absolute instant that can be moved. Moving it cancels the timer it replaces,
-    so no timer outlives what it was for; setting the same instant again costs nothing."""
+    """A bell that anyone may ring, and one timer armed for an absolute instant.
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
+    Moving the instant cancels the timer it replaces, so no timer outlives what it was for; setting
+    the same instant again costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self.is_ringing = False
         self._wake: Wake | None = None
         self._timer: asyncio.Task[None] | None = None
 
+    def ring(self) -> None:
+        """Something happened: have another look."""
+        self.is_ringing = True
+
+    def hush(self) -> None:
+        """A look is being had."""
+        self.is_ringing = False
+
+    async def rung(self) -> None:
+        """Wait until it rings."""
+        await workflow.wait_condition(lambda: self.is_ringing)
+
     def set(self, wake: Wake | None) -> None:
-        """Arm the alarm for that instant, or not at all."""
+        """Arm the timer for that instant, or not at all."""
         armed = self._timer is not None and not self._timer.done()
         if armed and wake and self._wake and wake.at == self._wake.at:
             return
@@ -32,4 +46,4 @@ class Alarm:
 
     async def _sleep(self, wake: Wake) -> None:
         await workflow.sleep(wake.at - workflow.now(), summary=summary(wake.why))
-        self._ring()
+        self.ring()

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from process import french
+from process.documents import document_reference
 from process.onboarding import Onboarding, one_a_mailbox
 from process.orders import Document, Recipient, Sending
 from process.vocabulary import ROLE_NAMES, Party
@@ -126,6 +127,18 @@ def mail(  # noqa: PLR0913 - each names one property of the mail
         manager=o.person(manager),
         at=at,
     )
+
+
+def next_reference(o: Onboarding, wanted: Document) -> str:
+    """The reference of the next version of a document, fixed for good: ``TYPE-contract-n-vN``."""
+    record = o.record
+    subjects = record.document_subjects.setdefault(wanted.kind, [])
+    if wanted.subject not in subjects:
+        subjects.append(wanted.subject)
+    number = subjects.index(wanted.subject) + 1
+    stem = f"{wanted.kind}:{wanted.subject}"
+    version = record.document_versions[stem] = record.document_versions.get(stem, 0) + 1
+    return document_reference(wanted.kind, o.contract.reference, number, version)
 
 
 def document(kind: str, subject: str, data: dict[str, Any], sites: list[str]) -> Document:

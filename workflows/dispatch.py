@@ -1,0 +1,162 @@
+"""How a sending leaves: its documents are issued, its mail is sent, once.
+
+What cannot be done becomes an open point; nothing here fails the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+
+from process.calendar import paris_day
+from process.onboarding import Onboarding
+from process.orders import DocumentOrder, MailOrder, MailReport, Sending
+from process.record import IssuedSending
+from workflows import effects
+from workflows.sendings import next_reference, title
+
+
+class Dispatch:
+    """Has the sendings of one onboarding done, each in a task of its own."""
+
+    def __init__(self, o: Onboarding, stir: Callable[[], None]) -> None:
+        self._o = o
+        self._stir = stir
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return not self._under_way
+
+    def reap(self) -> None:
+        """Let go of what is done. A defect of ours in an effect fails the workflow task, where it
+        is seen and tried again once mended; it never passes in silence."""
+        for key, task in list(self._under_way.items()):
+            if task.done():
+                del self._under_way[key]
+                if not task.cancelled():
+                    task.result()
+
+    def drop_all_but(self, keys: Collection[str]) -> None:
+        """Give up what is under way, except these."""
+        for key, task in self._under_way.items():
+            if key not in keys:
+                task.cancel()
+
+    def start(self, sending: Sending, now: datetime) -> None:
+        """Set a sending going; its documents get their references for good."""
+        record = self._o.record
+        entry = record.sendings.get(sending.key)
+        if entry is None:
+            entry = IssuedSending(kind=sending.kind, started_at=now)
+            entry.documents = [next_reference(self._o, wanted) for wanted in sending.documents]
+            record.sendings[sending.key] = entry
+        entry.state, entry.held = "doing", None
+        if entry.replaces:
+            sending = _replacing(sending, entry.replaces)
+        self._under_way[sending.key] = asyncio.create_task(self._perform(sending, entry))
+
+    async def _perform(self, sending: Sending, entry: IssuedSending) -> None:
+        """Issue the documents, then send the mail. What cannot be done becomes an open point."""
+        patience = timedelta(hours=self._o.policy.mail_patience_hours)
+        try:
+            await self._issue(sending, entry, patience)
+            report = await self._send(sending, entry, patience)
+        except ActivityError as error:
+            entry.state = "blocked"
+            entry.held = sending
+            missing = [r for r in entry.documents if not self._issued(r)]
+            what = f"Le document {missing[0]}" if missing else f"Le courriel « {title(sending)} »"
+            kind: Literal["document", "mail"] = "document" if missing else "mail"
+            message = f"{what} n'a pas pu partir : {_cause(error)}"
+            self._o.record.open_point(
+                f"{kind}:{sending.key}", kind, message, workflow.now(), sending.key
+            )
+        else:
+            entry.mails = report.mails
+            refused = [sent for sent in report.mails if sent.refused]
+            entry.state = "blocked" if refused else "done"
+            if refused:
+                entry.held = sending
+                who = ", ".join(f"{sent.to} ({sent.refused})" for sent in refused)
+                message = f"Le courriel « {title(sending)} » est refusé : {who}"
+                self._o.record.open_point(
+                    f"mail:{sending.key}", "mail", message, workflow.now(), sending.key
+                )
+        finally:
+            self._stir()
+
+    async def _send(
+        self, sending: Sending, entry: IssuedSending, patience: timedelta
+    ) -> MailReport:
+        """Send the mail. A server that stays silent for an hour (setting) is told to a person while
+        we go on trying: 72 hours may be running."""
+        revision = f"#{entry.revision}" if entry.revision else ""
+        order = MailOrder(
+            onboarding=self._o.contract.reference,
+            kind=sending.kind,
+            key=f"{sending.key}{revision}",
+            recipients=sending.to,
+            reply_to=sending.manager,
+            data=sending.data,
+            attachments=entry.documents,
+        )
+        early = timedelta(hours=self._o.policy.mail_alert_hours)
+        try:
+            return await effects.send_mail(order, title(sending), early)
+        except ActivityError as error:
+            if error.retry_state == RetryState.NON_RETRYABLE_FAILURE:
+                raise
+            message = (
+                f"Le courriel « {title(sending)} » n'est toujours pas accepté : {_cause(error)}"
+            )
+            self._o.record.open_point(f"silence:{sending.key}", "mail", message, workflow.now())
+            self._stir()
+        try:
+            return await effects.send_mail(order, title(sending), patience)
+        finally:
+            self._o.record.close_point(f"silence:{sending.key}")
+
+    async def _issue(self, sending: Sending, entry: IssuedSending, patience: timedelta) -> None:
+        for document, reference in zip(sending.documents, entry.documents, strict=True):
+            if self._issued(reference):
+                continue
+            order = DocumentOrder(
+                onboarding=self._o.contract.reference,
+                kind=document.kind,
+                reference=reference,
+                version=int(reference.rpartition("-v")[2]),
+                dated_on=paris_day(entry.started_at).isoformat(),
+                issuer=sending.manager if sending.manager and sending.manager.name else None,
+                recipients=sending.to,
+                sites=document.sites,
+                data=document.data,
+            )
+            issued = await effects.issue_document(order, patience)
+            self._o.record.documents.append(issued)
+
+    def _issued(self, reference: str) -> bool:
+        return any(document.reference == reference for document in self._o.record.documents)
+
+
+def _replacing(sending: Sending, replaces: dict[str, Any]) -> Sending:
+    """The same sending, which says that it replaces a former one, and why."""
+    documents = tuple(
+        document.model_copy(update={"data": {**document.data, "replaces": replaces}})
+        for document in sending.documents
+    )
+    data = {**sending.data, "replaces": replaces}
+    return sending.model_copy(update={"data": data, "documents": documents})
+
+
+def _cause(error: ActivityError) -> str:
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.message
+    return "le serveur n'a pas répondu dans le délai prévu"

@@ -1,0 +1,83 @@
+"""What is shown of a run: search attributes, current details, the register's projection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from process.obligations import Deadline
+from process.onboarding import Onboarding
+from process.orders import Projection
+from workflows import effects
+from workflows.page import details
+from workflows.reporting import projection
+from workflows.search_attributes import picture
+
+
+class Display:
+    """Keeps what others see of one onboarding up to date, and writes only what changed."""
+
+    def __init__(self, o: Onboarding, stir: Callable[[], None]) -> None:
+        self._o = o
+        self._stir = stir
+        self._attributes: dict[str, Any] = {}
+        self._projected: Projection | None = None
+        self._projecting: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """The register is not being written to."""
+        return self._projecting is None
+
+    def reap(self) -> None:
+        """Let go of a projection that is done; a defect of ours in it fails the workflow task."""
+        if self._projecting is not None and self._projecting.done():
+            done, self._projecting = self._projecting, None
+            done.result()
+
+    def show(self, held: list[Deadline], now: datetime, *, quiet: bool) -> None:
+        """Show where the onboarding stands; the register too, once it is ``quiet``: nothing is
+        under way that would change the picture at once."""
+        shown = projection(self._o, held, now)
+        self._upsert(shown)
+        self._describe(held, now, completed=False)
+        seen = self._projected
+        same = seen is not None and shown.model_copy(update={"at": seen.at}) == seen
+        if quiet and self.idle and not same:
+            self._projected = shown
+            self._projecting = asyncio.create_task(self._project(shown))
+
+    async def show_the_end(self, held: list[Deadline], now: datetime) -> None:
+        """Show the last picture; the register's is never given up."""
+        last = projection(self._o, held, now, completed=True)
+        self._upsert(last)
+        self._describe(held, now, completed=True)
+        await effects.project_the_end(last)
+
+    def _describe(self, held: list[Deadline], now: datetime, *, completed: bool) -> None:
+        continued = workflow.info().continued_run_id is not None
+        text = details(self._o, held, now, completed=completed, continued=continued)
+        workflow.set_current_details(text)
+
+    def _upsert(self, shown: Projection) -> None:
+        """Search attributes change when, and only when, they must."""
+        wanted = picture(shown, self._o.contract.client.name)
+        changed = [new for name, new in wanted.items() if self._attributes.get(name) != new]
+        if changed:
+            workflow.upsert_search_attributes(changed)
+            self._attributes.update(wanted)
+
+    async def _project(self, shown: Projection) -> None:
+        try:
+            await effects.project(shown)
+        except ActivityError:
+            # The next picture replaces this one; the last one is never given up.
+            workflow.logger.warning("register out of reach, projection postponed")
+            self._projected = None
+        finally:
+            self._stir()

@@ -1,0 +1,208 @@
+"""What becomes of a fact: accepted, waiting, known, or refused with its reason. Pure.
+
+``rules`` says what is allowed; here the record keeps what came of it. No fact is ever lost: an
+early one waits, a signal that cannot be taken is kept among the rejected ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from process import rules
+from process.facts import Fact, FactCorrected, OpenPointSettled
+from process.fields import canonical
+from process.obligations import deadlines
+from process.onboarding import Onboarding
+from process.orders import FactAnswer, Sending
+from process.record import (
+    REJECTED_BYTES,
+    REJECTED_KEPT,
+    Correction,
+    IssuedSending,
+    RejectedFact,
+    WaitingFact,
+)
+from workflows.agenda import everything, waiting_too_long_at
+from workflows.converter import Unreadable
+from workflows.sendings import next_reference
+
+
+class Intake:
+    """Takes the facts of one onboarding."""
+
+    def __init__(self, o: Onboarding) -> None:
+        self._o = o
+
+    def take(self, name: str, arguments: Sequence[Any], now: datetime) -> FactAnswer:
+        """Take a fact, and those that were waiting for it.
+
+        Raises:
+            Refused: it cannot be taken; the record has not changed.
+        """
+        fact, payload = rules.read(name, tuple(arguments))
+        answer = self._weigh(name, fact, payload, now)
+        if answer.outcome == "accepted":
+            self.try_waiting(now)
+        return answer
+
+    def hear(self, name: str, arguments: Sequence[Any], now: datetime) -> None:
+        """Take a signal: a fact that cannot be taken is kept with the reason."""
+        try:
+            self.take(name, arguments, now)
+        except rules.Refused as refused:
+            self._reject(name, arguments, str(refused), now)
+
+    def try_waiting(self, now: datetime) -> None:
+        """Judge again the facts that came early, until none of them moves any more."""
+        record = self._o.record
+        moved = True
+        while moved:
+            moved = False
+            for waiting in list(record.waiting):
+                fact, payload = rules.read(waiting.fact, (waiting.payload,))
+                record.waiting.remove(waiting)
+                try:
+                    answer = self._weigh(waiting.fact, fact, payload, now)
+                except rules.Refused as refused:
+                    self._reject(waiting.fact, (payload,), str(refused), now)
+                    self._o.record.close_point(_waiting_id(waiting))
+                    continue
+                if answer.outcome == "waiting":
+                    record.waiting[-1].received_at = waiting.received_at
+                else:
+                    self._o.record.close_point(_waiting_id(waiting))
+                    moved = True
+
+    def raise_long_waits(self, now: datetime) -> None:
+        """What has waited for days becomes a point that a person sees."""
+        record = self._o.record
+        for fact in record.waiting:
+            id_ = _waiting_id(fact)
+            raised = any(point.id == id_ for point in record.open_points)
+            if not raised and now > waiting_too_long_at(self._o, fact.received_at):
+                message = f"Le fait « {fact.fact} » attend toujours « {fact.waits_for} »"
+                record.open_point(id_, "waiting_fact", message, now)
+
+    def _weigh(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> FactAnswer:
+        """Judge one well-formed fact and act on the outcome; ``Refused`` passes through."""
+        record = self._o.record
+        try:
+            rules.judge(self._o, name, fact, payload, now)
+        except rules.AlreadyKnown:
+            return FactAnswer(outcome="known", message="Déjà connu : rien ne change.")
+        except rules.Waits as waits:
+            if not any((w.fact, w.payload) == (name, payload) for w in record.waiting):
+                record.waiting.append(
+                    WaitingFact(fact=name, payload=payload, waits_for=str(waits), received_at=now)
+                )
+            message = f"Gardé : sera appliqué dès que « {waits} » sera connu."
+            return FactAnswer(outcome="waiting", message=message)
+        if fact.fact_id is not None:
+            record.fact_ids[fact.fact_id] = rules.fingerprint(name, payload)
+        if isinstance(fact, FactCorrected):
+            self._correct(fact, now)
+        self._o.take(name, fact, payload, now)
+        if isinstance(fact, OpenPointSettled):
+            self._settle(fact, now)
+        return FactAnswer(outcome="accepted", message="Accepté.")
+
+    def _correct(self, fact: FactCorrected, now: datetime) -> None:
+        """Replace what a fact stated. Everything is derived again; what had left with another
+        content leaves again as the next version, and says that it replaces the former."""
+        o, record = self._o, self._o.record
+        index, payload = rules.corrected(o, fact)
+        states = {d.id: d.state for d in deadlines(o, now)}
+        contents = {sending.key: sending for sending in everything(o, now)}
+        before = record.facts[index]
+        record.facts[index] = before.model_copy(update={"payload": payload})
+        o.fold()
+        for sending in everything(o, now):
+            former = contents.get(sending.key)
+            entry = record.sendings.get(sending.key)
+            # A progress report tells its week as it was; only its own correction changes it.
+            own = sending.kind != "progress_report" or fact.fact == "progress_reported"
+            told = sending.kind in ("welcome", "assignment")
+            if former and entry and own and not told and entry.state in ("done", "blocked"):
+                self._send_again(sending, former, entry, fact.reason)
+        changed = [
+            f"{d.id.rstrip(':')} : {states[d.id]} → {d.state}"
+            for d in deadlines(o, now)
+            if states.get(d.id, d.state) != d.state
+        ]
+        record.corrections.append(
+            Correction(
+                fact=fact.fact,
+                key=fact.key,
+                before=before.payload,
+                after=payload,
+                by=fact.by,
+                reason=fact.reason,
+                at=now,
+                limits=changed,
+            )
+        )
+
+    def _send_again(
+        self, sending: Sending, former: Sending, entry: IssuedSending, reason: str
+    ) -> None:
+        if (sending.data, sending.documents) == (former.data, former.documents):
+            return
+        replaced = None
+        for rank, (new, old) in enumerate(zip(sending.documents, former.documents, strict=False)):
+            if new != old and rank < len(entry.documents):
+                replaced = entry.documents[rank]
+                entry.documents[rank] = next_reference(self._o, new)
+        self._o.record.close_point(f"mail:{sending.key}")
+        self._o.record.close_point(f"document:{sending.key}")
+        entry.revision += 1
+        entry.replaces = {"reference": replaced, "reason": reason}
+        entry.former_mails += entry.mails
+        entry.mails = []
+        entry.state = "again"
+
+    def _settle(self, fact: OpenPointSettled, now: datetime) -> None:
+        """A person tries again, gives up, or has done it by other means."""
+        point = self._o.record.close_point(fact.id)
+        record = self._o.record
+        if point and point.sending:
+            entry = record.sendings[point.sending]
+            entry.state = "again" if fact.action == "retry" else "done"
+            if fact.action == "done_otherwise":
+                entry.settled_at = now
+        elif point:
+            for waiting in [w for w in record.waiting if _waiting_id(w) == fact.id]:
+                record.waiting.remove(waiting)
+                reason = f"en attente de « {waiting.waits_for} », abandonné par {fact.by}"
+                self._reject(waiting.fact, (waiting.payload,), reason, now)
+
+    def _reject(
+        self, name: str, arguments: Sequence[Any], reason: str, received_at: datetime
+    ) -> None:
+        record = self._o.record
+        record.rejected_count += 1
+        record.rejected.append(
+            RejectedFact(
+                fact=name[:100],
+                payload=_as_text(arguments),
+                reason=reason[:REJECTED_BYTES],
+                received_at=received_at,
+            )
+        )
+        del record.rejected[:-REJECTED_KEPT]
+
+
+def _waiting_id(fact: WaitingFact) -> str:
+    return f"waiting:{fact.fact}:{fact.received_at.isoformat()}"
+
+
+def _as_text(arguments: Sequence[Any]) -> str:
+    """The payload as it came, cut at 2 kB."""
+    shown = [a.beginning if isinstance(a, Unreadable) else a for a in arguments]
+    value = shown[0] if len(shown) == 1 else shown
+    try:
+        text = canonical(value) if not isinstance(value, str) else value.encode()
+    except (TypeError, ValueError):
+        text = repr(value).encode(errors="replace")
+    return text[:REJECTED_BYTES].decode(errors="ignore")
