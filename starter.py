@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 refused (one line a problem on standard error), 2 misuse.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import sys
 import unicodedata
@@ -21,7 +20,6 @@ from pydantic import ValidationError
 from ending import leave
 from process.contract import Contract, fingerprint
 from process.facts import FACTS
-from process.fields import MAX_LINE, canonical
 from process.history import problems_of
 from process.refusals import problems
 from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
@@ -69,12 +67,14 @@ def parse_json(content: bytes) -> Any:
     if len(content) > MAX_JSON_BYTES:
         raise Refused(f"contenu trop volumineux ({MAX_JSON_BYTES // 1_000_000} Mo au plus)")
     try:
-        return json.loads(
+        value = json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_distinct,
             parse_constant=_no_constant,
         )
-    except UnicodeDecodeError as error:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        # Not UTF-8, or half a character written as an escape.
         raise Refused("contenu illisible : texte UTF-8 attendu") from error
     except json.JSONDecodeError as error:
         where = f"ligne {error.lineno}, colonne {error.colno}"
@@ -82,6 +82,7 @@ def parse_json(content: bytes) -> Any:
     except (RecursionError, ValueError) as error:
         # Nested too deep, or a number of thousands of digits.
         raise Refused("JSON invalide (imbrication ou nombre démesuré)") from error
+    return value
 
 
 def parse_contract(content: bytes, facts: bytes | None = None) -> Contract:
@@ -180,7 +181,9 @@ async def send_fact(
 ) -> FactAnswer:
     """Tell the onboarding a fact, as an update. Raises ``Refused`` with its reasons.
 
-    Sent again with its ``fact_id`` after a silence, it counts once.
+    Sent again with its ``fact_id`` after a silence, it counts once: the onboarding remembers the
+    ids it counted. The id of the update is each time another one, since the server would answer a
+    known one with its first outcome, be it a refusal whose reason is gone.
     """
     from temporalio.client import (
         WorkflowUpdateFailedError,
@@ -194,7 +197,6 @@ async def send_fact(
         answer: FactAnswer = await handle.execute_update(
             name,
             payload,
-            id=_update_id(name, payload),
             result_type=FactAnswer,
             rpc_timeout=CALL_TIMEOUT,
         )
@@ -206,16 +208,6 @@ async def send_fact(
             "aucun worker n'a répondu à temps : le fait n'est pas confirmé, le renvoyer"
         ) from error
     return answer
-
-
-def _update_id(name: str, payload: dict[str, Any]) -> str | None:
-    """The same ``fact_id`` with the same content is the same update, answered once. The server
-    compares nothing but this id: the content is part of it, or another fact under a used
-    ``fact_id`` would get the first one's answer, and be lost instead of refused."""
-    fact_id = payload.get("fact_id")
-    if not isinstance(fact_id, str) or not fact_id or len(fact_id) > MAX_LINE:
-        return None
-    return f"{fact_id}#{hashlib.sha256(canonical([name, payload])).hexdigest()[:16]}"
 
 
 async def read_status(client: Client, register: Register, reference: str) -> dict[str, Any]:

@@ -342,7 +342,10 @@ async def play_replacement(play: Play, story: Story) -> None:
             },
             {"number": 3, "title": "Étiquette de baie manquante", "severity": "minor"},
         ],
-        grid=[{"point": "GEN-01", "result": "conform"}],
+        grid=[
+            {"point": "G-01", "result": "conform"},
+            {"point": "V-01", "result": "not_conform", "reserve": 1},
+        ],
     )
     await play.at(j.instant(36, 11))
     await play.fact(
@@ -459,7 +462,7 @@ async def play_difficult(play: Play, story: Story) -> None:
         fact="kickoff_held",
         payload={**kickoff, "held_on": j.day(9)},
         by="Claire Fontaine",
-        reason="Erreur de saisie : la réunion s'est tenue trois jours plus tôt",
+        reason="Erreur de saisie : la réunion s'est tenue trois jours ouvrés plus tôt",
     )
     await play.fact(
         "audit_concluded", concluded_on=j.day(13), conclusions="Le câblage existant est conforme."

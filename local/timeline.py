@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -151,7 +151,7 @@ def _precisely(one: Told) -> str:
     payload = one.payload
     if one.fact == "recette_signed_off":
         return f" : {DECISION_NAMES[payload['decision']]}"
-    if one.fact in ("phase_planned", "phase_completed"):
+    if one.fact in ("phase_planned", "phase_completed", "phase_cancelled"):
         waiver = ", avec dérogation du client" if payload.get("waiver") else ""
         return f" ({payload['id']}{waiver})"
     if one.fact == "deviation_declared":
@@ -206,9 +206,14 @@ def _limits(status: dict[str, Any]) -> Iterator[_Limit]:
             text = Text.assemble(title, (limit, "dim"))
             yield _Limit(met.date(), Text("✔", "green"), code, text)
         elif deadline["state"] == "missed" and due:
-            late = f", fait le {french.full_instant(met)}" if met else ""
+            late = f", fait le {_when(met)}" if met else ""
             text = Text.assemble((f"{title} : échéance manquée", "red"), (limit, "dim"), late)
             yield _Limit(due.date(), Text("✘", "bold red"), code, text)
+
+
+def _when(met: datetime) -> str:
+    """A fact states a day: midnight is no hour of anybody's."""
+    return french.full_date(met) if met.time() == time(0) else french.full_instant(met)
 
 
 def _end(status: dict[str, Any]) -> RenderableType:

@@ -43,7 +43,12 @@ class Deviation:
 
 def deviations(o: Onboarding, now: datetime) -> list[Deviation]:
     """Every deviation known at that instant, phase by phase, in the order of their detection."""
-    return [deviation for phase in o.phases.values() for deviation in _of(o, phase, now)]
+    found = [deviation for phase in o.phases.values() for deviation in _of(o, phase, now)]
+    if o.contract.history:
+        # Of what was taken over, only what was declared is known to be a deviation.
+        start = o.record.started_at
+        found = [one for one in found if one.declaration or one.detected_at > start]
+    return found
 
 
 def next_detection(o: Onboarding, now: datetime) -> datetime | None:

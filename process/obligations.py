@@ -139,11 +139,12 @@ def _weekly_points(o: Onboarding, now: datetime) -> Iterator[Limit]:
 def weeks_owed(o: Onboarding, now: datetime) -> list[str]:
     """The ISO weeks, so far, with at least one worked day of the deployment."""
     started = o.deployment_starts_at
-    if started is None or started > now:
+    this_sunday = monday_of(iso_week(paris_day(now))) + timedelta(days=6)
+    if started is None or paris_day(started) > this_sunday:
         return []
     first = paris_day(started)
     over = o.deployment_over_at
-    last = paris_day(over) if over else monday_of(iso_week(paris_day(now))) + timedelta(days=6)
+    last = paris_day(over) if over else this_sunday
     worked = (
         iso_week(day)
         for day in days(first, last)
@@ -157,7 +158,7 @@ def weekly_point_on(o: Onboarding, week: str) -> date:
     within the deployment."""
     monday = monday_of(week)
     wanted = monday + timedelta(days=o.policy.weekly_point_weekday - 1)
-    started, over = o.deployment_starts_at, o.deployment_over_at
+    started, over = o.deployment_starts_at, o.deployment_over_at or _planned_end(o, monday)
     possible = [
         day
         for day in days(monday, monday + timedelta(days=6))
@@ -166,6 +167,12 @@ def weekly_point_on(o: Onboarding, week: str) -> date:
         and (not over or day <= paris_day(over))
     ]
     return min(possible, key=lambda day: (abs(day - wanted), day), default=wanted)
+
+
+def _planned_end(o: Onboarding, monday: date) -> datetime | None:
+    """When the last phase is to end, unless that is behind already."""
+    end = max((p.slot.ends_at for p in o.phases.values() if not p.ended), default=None)
+    return end if end and paris_day(end) >= monday else None
 
 
 def _deviation_notices(o: Onboarding, now: datetime) -> Iterator[Limit]:
@@ -182,7 +189,8 @@ def _deviation_notices(o: Onboarding, now: datetime) -> Iterator[Limit]:
 def _training(o: Onboarding, _now: datetime) -> Iterator[Limit]:
     yield Limit(
         end_of(o.commissioned.commissioned_on) if o.commissioned else None,
-        o.trainings[0].planned_at if o.trainings else None,
+        # Known late, it was planned at the latest when it began.
+        min(o.trainings[0].planned_at, o.trainings[0].plans[0].starts_at) if o.trainings else None,
     )
 
 
@@ -203,7 +211,14 @@ def _grid(o: Onboarding, _now: datetime) -> Iterator[Limit]:
             str(rank),
             recette.plans[-1].site,
             lapsed=recette.concluded_on is not None,
+            # Held before the take-over: nobody can tell when its grid was sent.
+            void=_taken_over(o, recette.planned_at) and recette.concluded_on is not None,
         )
+
+
+def _taken_over(o: Onboarding, known_at: datetime) -> bool:
+    """Whether that belongs to the past of an onboarding taken over."""
+    return bool(o.contract.history) and known_at <= o.record.started_at
 
 
 def _recette(o: Onboarding, _now: datetime) -> Iterator[Limit]:
@@ -252,7 +267,8 @@ def _incident_sheet(o: Onboarding, now: datetime) -> Iterator[Limit]:
     yield Limit(
         end_of(o.calendar.subtract(day, jo, o.every_calendar)) if day else None,
         notice_given_at(o, effective) if effective else o.first_accepted("incident_sheet:"),
-        void=not o.contract.maintenance,
+        void=not o.contract.maintenance
+        or bool(o.record.activated_at and _taken_over(o, o.record.activated_at)),
     )
 
 
@@ -333,7 +349,7 @@ OBLIGATIONS: Final[dict[str, Obligation]] = {
 def deadlines(o: Onboarding, now: datetime) -> list[Deadline]:
     """Every limit known at that instant, in the order of the obligations."""
     return [
-        Deadline(obligation, limit, _state(limit, now))
+        Deadline(obligation, limit, _state(o, limit, now))
         for obligation in OBLIGATIONS.values()
         for limit in (_moved(o, obligation, limit) for limit in obligation.limits(o, now))
     ]
@@ -345,8 +361,8 @@ def _moved(o: Onboarding, obligation: Obligation, limit: Limit) -> Limit:
     return replace(limit, due_at=end_of(moved.due_on)) if moved and limit.due_at else limit
 
 
-def _state(limit: Limit, now: datetime) -> DeadlineState:
-    if limit.void:
+def _state(o: Onboarding, limit: Limit, now: datetime) -> DeadlineState:
+    if limit.void or (o.cancelled and not limit.met_at):
         return "void"
     if limit.met_at:
         return "met" if limit.due_at is None or limit.met_at <= limit.due_at else "missed"

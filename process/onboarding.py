@@ -15,6 +15,7 @@ from process import facts as f
 from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_week, paris_day
 from process.contract import Contract, Person, Site
 from process.facts import FACTS, Fact
+from process.fields import canonical
 from process.orders import Recipient
 from process.policy import Policy
 from process.record import Record, TakenFact
@@ -189,7 +190,8 @@ class ReserveStory:
     @property
     def fixed(self) -> f.ReserveFixed | None:
         """The last fix that Mileo declared."""
-        return max((fix for fix, _ in self.fixes), key=lambda fix: fix.fixed_on, default=None)
+        fixes = sorted((fix for fix, _ in self.fixes), key=lambda fix: fix.fixed_on)
+        return fixes[-1] if fixes else None
 
     @property
     def fixed_at(self) -> datetime | None:
@@ -264,6 +266,7 @@ class Onboarding:
     def take(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> None:
         """Record an accepted fact and let it change what is known."""
         self.record.facts.append(TakenFact(fact=name, payload=payload, received_at=now))
+        self.record.taken_bytes += len(canonical(payload))
         self._fold(fact, now)
 
     def appoint(self, role: str, person: Person | None, since: datetime) -> None:
@@ -619,7 +622,8 @@ def _(o: Onboarding, fact: f.ScopeChangeAnswered, _at: datetime) -> None:
 
 @_folds(f.PhasePlanned)
 def _(o: Onboarding, fact: f.PhasePlanned, received_at: datetime) -> None:
-    slot = Slot(fact.starts_at, fact.ends_at, fact.site, received_at, fact)
+    known_at = fact.notice_sent_at or received_at
+    slot = Slot(fact.starts_at, fact.ends_at, fact.site, known_at, fact)
     phase = o.phases.setdefault(fact.id, Phase(fact.id, fact.title, fact.works, []))
     phase.title, phase.works = fact.title, fact.works
     phase.slots.append(slot)

@@ -32,6 +32,8 @@ class WaitingFact(BaseModel):
     fact: str
     payload: dict[str, Any]
     waits_for: str
+    until: datetime | None = None
+    """The day that it states, when that day has not come."""
     received_at: datetime
 
 
@@ -54,16 +56,27 @@ class IssuedSending(BaseModel):
     """References, fixed when the sending starts: trying again issues the same ones."""
     mails: list[SentMail] = []
     state: Literal["doing", "done", "blocked", "again"] = "doing"
+    outdated: bool = False
+    """Corrected while it was on its way: it leaves again when it is done."""
     revision: int = 0
     """How many times a correction had it sent again."""
     replaces: dict[str, Any] | None = None
-    """What the last correction replaced, and why."""
+    """What the last correction replaced."""
     former_mails: list[SentMail] = []
     """Those that were sent before a correction."""
     held: Sending | None = None
     """What is blocked, as it was: trying again may come when no step asks for it any more."""
     settled_at: datetime | None = None
     """When a person declared it done by other means, or when it was done before the take-over."""
+
+    def send_again(self, replaced: str | None) -> None:
+        """Have it leave again, as what replaces the former version."""
+        self.revision += 1
+        self.replaces = {"reference": replaced}
+        self.former_mails += self.mails
+        self.mails = []
+        self.outdated = False
+        self.state = "again"
 
 
 class Correction(BaseModel):
@@ -101,6 +114,8 @@ class Record(BaseModel):
     waiting: list[WaitingFact] = []
     rejected: list[RejectedFact] = []
     rejected_count: int = 0
+    taken_bytes: int = 0
+    """The size of the facts taken, in canonical JSON."""
     fact_ids: dict[str, str] = {}
     """Each ``fact_id`` counted, with the fingerprint of its fact."""
     sendings: dict[str, IssuedSending] = {}
@@ -109,8 +124,6 @@ class Record(BaseModel):
     """For each kind of document, its subjects in order: the n of ``TYPE-contract-n-vN``."""
     document_versions: dict[str, int] = {}
     open_points: list[OpenPoint] = []
-    abandoned: list[str] = []
-    """Waiting facts whose open point was settled: not raised again."""
     known_since: dict[str, datetime] = {}
     """When each limit first became known: rungs before that are skipped."""
     looked_at: datetime

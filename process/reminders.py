@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from process import french
 from process.calendar import at, iso_week, paris_day
@@ -123,7 +123,7 @@ def _deadline(o: Onboarding, deadline: Deadline, now: datetime) -> Chase | None:
             *(Rung(instant, accountable, "upcoming") for instant in _before(o, deadline)),
             *(
                 Rung(instant, _with_head(accountable), "late")
-                for instant in _ladder(o, max(due_at, known), now)
+                for instant in _late(o, due_at, known, now)
             ),
         ]
     return Chase(deadline.id, _said(o, deadline), known, rungs, due_at=due_at)
@@ -134,6 +134,12 @@ def _said(o: Onboarding, deadline: Deadline) -> str:
         point = at(weekly_point_on(o, deadline.limit.key or ""), o.policy.weekly_point_hour)
         return f"{deadline.title}, prévu le {french.full_instant(point)}"
     return deadline.title
+
+
+def _late(o: Onboarding, due_at: datetime, known: datetime, now: datetime) -> list[datetime]:
+    ladder = list(_ladder(o, max(due_at, known), now))
+    # What fell due during a suspension was in the plan of the resumption: first that, then us.
+    return ladder[1:] if o.was_suspended(due_at) else ladder
 
 
 def _known_id(deadline: Deadline) -> str:
@@ -149,10 +155,14 @@ def note_known(o: Onboarding, held: list[Deadline], now: datetime) -> None:
     o.record.known_since = {id_: known.get(id_, now) for id_ in ids}
 
 
+_BY_ITSELF: Final = frozenset({"O14", "O15"})
+"""What leaves on its date without anybody's help: nobody is reminded of it beforehand."""
+
+
 def _before(o: Onboarding, deadline: Deadline) -> Iterator[datetime]:
     """The rungs before a limit: D-3 jo and D-1 jo, except where PROCESS section 4 has its own."""
     due_at = deadline.limit.due_at
-    if due_at is None:
+    if due_at is None or deadline.obligation.code in _BY_ITSELF:
         return
     key = deadline.limit.key or ""
     if deadline.obligation.code == "O5":
@@ -223,7 +233,11 @@ def _client(o: Onboarding) -> Iterator[Chase]:
 def _open_points(o: Onboarding, now: datetime) -> Iterator[Chase]:
     people = tuple(o.people(["project_manager"]))
     for point in o.record.open_points:
-        rungs = [Rung(instant, people, "open_point") for instant in _ladder(o, point.since, now)]
+        first, *later = _ladder(o, point.since, now)
+        rungs = [
+            Rung(first, people, "open_point"),
+            *(Rung(instant, _with_head(people), "open_point") for instant in later),
+        ]
         yield Chase(f"point:{point.id}", f"{point.message} (point {point.id})", point.since, rungs)
 
 

@@ -16,14 +16,19 @@ from pydantic import BaseModel, ValidationError
 
 from process import facts as f
 from process import french
-from process.calendar import elapsed_hours, iso_week, paris_day
+from process.calendar import elapsed_hours, iso_week, paris_day, start_of
 from process.facts import FACTS, Fact
 from process.fields import canonical
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, ReserveStory
+from process.record import TakenFact
 from process.refusals import Problem, problems
 
-MAX_PAYLOAD_BYTES: Final = 256_000
+MAX_PAYLOAD_BYTES: Final = 128_000
+MAX_TAKEN_BYTES: Final = 800_000
+"""What a run may retain in all: it must fit in one message of the engine (2 MB) with the rest."""
+
+MAX_WAITING_BYTES: Final = 200_000
 
 
 class Refused(Exception):  # noqa: N818 - named after the outcome it stands for
@@ -34,7 +39,12 @@ class Refused(Exception):  # noqa: N818 - named after the outcome it stands for
 
 
 class Waits(Exception):  # noqa: N818
-    """The fact names something that is not known yet; the message is the fact it waits for."""
+    """The fact names something that is not known yet; the message is the fact it waits for, or the
+    day that it states when that day has not come (``until``)."""
+
+    def __init__(self, waits_for: str, until: datetime | None = None) -> None:
+        super().__init__(waits_for)
+        self.until = until
 
 
 class AlreadyKnown(Exception):  # noqa: N818
@@ -83,8 +93,44 @@ def judge(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any], now: da
         if counted != fingerprint(name, payload):
             raise Refused(f"fact_id : « {fact.fact_id} » a déjà servi pour un autre fait")
         raise AlreadyKnown
+    if o.cancelled and not isinstance(fact, f.OnboardingCancelled | f.OpenPointSettled):
+        raise Refused("l'onboarding est annulé")
+    if o.record.taken_bytes > MAX_TAKEN_BYTES:
+        raise Refused("l'onboarding a reçu trop de données pour en retenir davantage")
     _check_horizon(o, fact)
     _RULES[type(fact)](o, fact, now)
+
+
+def check_happened(fact: Fact, now: datetime) -> None:
+    """Facts state what happened: one that states a day to come waits for it, and a mistyped month
+    is seen before it moves every later limit.
+
+    Raises:
+        Waits: until the day that the fact states.
+    """
+    stated = [day for name, day in _days_in(fact, "") if name in _HAPPENED]
+    if stated and max(stated) > paris_day(now):
+        raise Waits(f"le {french.full_date(max(stated))}", start_of(max(stated)))
+
+
+_HAPPENED: Final = frozenset(
+    {
+        "held_on",
+        "concluded_on",
+        "answered_on",
+        "completed_at",
+        "commissioned_on",
+        "found_on",
+        "fixed_on",
+        "lifted_on",
+        "refused_on",
+        "on",
+        "released_on",
+        "received_on",
+        "tried_on",
+    }
+)
+"""The fields that say when something happened; plans and effective dates may be ahead."""
 
 
 def _check_horizon(o: Onboarding, fact: Fact) -> None:
@@ -349,6 +395,7 @@ def _(o: Onboarding, fact: f.RecetteSignedOff, _now: datetime) -> None:
     for index, reserve in enumerate(fact.reserves):
         _check_reserve(o, reserve, f"reserves[{index}].", fact.reserves[:index])
     named = fact.sites or o.sites_of(None)
+    _check_named(o, fact, named)
     if done := [site for site in named if site in o.accepted_sites]:
         raise Refused(
             Problem(
@@ -358,6 +405,19 @@ def _(o: Onboarding, fact: f.RecetteSignedOff, _now: datetime) -> None:
     planned = [site for r in o.recettes_to_hold for site in o.sites_of(r.plans[-1].site)]
     if not all(site in planned for site in named):
         raise Waits("recette_planned")
+
+
+def _check_named(o: Onboarding, fact: f.RecetteSignedOff, named: list[str]) -> None:
+    """The réserves are on the sites of the minutes, the grid refers to réserves that exist."""
+    for index, reserve in enumerate(fact.reserves):
+        if reserve.site and reserve.site not in named:
+            why = f"le procès-verbal ne porte pas sur le site « {reserve.site} »"
+            raise Refused(Problem(f"reserves[{index}].site", why))
+    numbers = {reserve.number for reserve in fact.reserves} | set(o.reserves)
+    for index, line in enumerate(fact.grid):
+        if line.reserve is not None and line.reserve not in numbers:
+            why = f"la réserve n° {line.reserve} n'existe pas"
+            raise Refused(Problem(f"grid[{index}].reserve", why))
 
 
 def _check_present(fact: f.RecetteSignedOff) -> None:
@@ -415,6 +475,9 @@ def _(o: Onboarding, fact: f.ReserveFixed, _now: datetime) -> None:
 @_rule(f.ReserveLifted)
 def _(o: Onboarding, fact: f.ReserveLifted, _now: datetime) -> None:
     story = _reserve(o, fact.number)
+    if fact.lifted_on < story.noted_on:
+        when = french.full_date(story.noted_on)
+        raise Refused(Problem("lifted_on", f"la réserve n'est notée que le {when}"))
     if story.is_over:
         if story.lifted_on == fact.lifted_on:
             raise AlreadyKnown
@@ -529,6 +592,10 @@ def _(o: Onboarding, fact: f.ContactReplaced, _now: datetime) -> None:
         raise AlreadyKnown
 
 
+_NEEDED: Final = ("user_guide", "doe_delivery", "incident_sheet")
+"""The mails without which a step could never be finished."""
+
+
 @_rule(f.OpenPointSettled)
 def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
     point = next((point for point in o.record.open_points if point.id == fact.id), None)
@@ -538,6 +605,8 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
         raise Refused(Problem("id", f"aucun point ouvert « {fact.id} »"))
     if point.kind == "mail" and not point.sending and fact.action == "retry":
         raise Refused(Problem("action", "l'envoi est déjà retenté sans relâche"))
+    if point.sending and fact.action == "abandon" and point.sending.startswith(_NEEDED):
+        raise Refused(Problem("action", "cet envoi est dû : retry, ou done_otherwise"))
     if point.kind == "waiting_fact" and fact.action == "retry":
         raise Refused(Problem("action", "ce fait est jugé de nouveau à chaque fait reçu"))
 
@@ -588,8 +657,8 @@ def _(o: Onboarding, fact: f.OnboardingCancelled, _now: datetime) -> None:
 
 
 @_rule(f.FactCorrected)
-def _(o: Onboarding, fact: f.FactCorrected, _now: datetime) -> None:
-    corrected(o, fact)
+def _(o: Onboarding, fact: f.FactCorrected, now: datetime) -> None:
+    corrected(o, fact, now)
 
 
 _NOT_CORRECTED: Final = frozenset(
@@ -611,7 +680,7 @@ def key_of(name: str, payload: dict[str, Any]) -> str | None:
     return next((str(payload[key]) for key in _KEYS if key in payload), None)
 
 
-def corrected(o: Onboarding, fact: f.FactCorrected) -> tuple[int, dict[str, Any]]:
+def corrected(o: Onboarding, fact: f.FactCorrected, now: datetime) -> tuple[int, dict[str, Any]]:
     """Where in the record the corrected fact is, and what it must state now.
 
     Raises:
@@ -642,7 +711,8 @@ def corrected(o: Onboarding, fact: f.FactCorrected) -> tuple[int, dict[str, Any]
     _check_horizon(o, new)
     earlier = o.as_of(record.facts[:index])
     try:
-        _RULES[type(new)](earlier, new, before.received_at)
+        check_happened(new, now)
+        _RULES[type(new)](earlier, new, _judged_at(new, before, now))
     except (Waits, AlreadyKnown):
         raise Refused(Problem("payload", "ce fait serait prématuré, ou déjà connu")) from None
     replaced = before.model_copy(update={"payload": payload})
@@ -652,6 +722,16 @@ def corrected(o: Onboarding, fact: f.FactCorrected) -> tuple[int, dict[str, Any]
         reason = "des faits postérieurs dépendent de ce que cette correction retire"
         raise Refused(Problem("payload", reason)) from None
     return index, payload
+
+
+def _judged_at(new: Fact, before: TakenFact, now: datetime) -> datetime:
+    """A correction is judged as of the fact it corrects, but a start that changes is announced
+    now: the notice runs from now."""
+    if isinstance(new, f.PhasePlanned):
+        old = f.PhasePlanned.model_validate(before.payload)
+        if (old.starts_at, old.site) != (new.starts_at, new.site):
+            return now
+    return before.received_at
 
 
 def _without_id(payload: dict[str, Any]) -> dict[str, Any]:

@@ -221,8 +221,8 @@ def test_a_payload_without_end_is_refused() -> None:
         deep = {"x": deep}
     with pytest.raises(rules.Refused, match="JSON"):
         rules.read("doe_received", (deep,))
-    large = ["x" * 1000] * 257
-    with pytest.raises(rules.Refused, match=r"trop volumineux \(256000 octets au plus\)"):
+    large = ["x" * 1000] * 129
+    with pytest.raises(rules.Refused, match=r"trop volumineux \(128000 octets au plus\)"):
         rules.read("training_held", ({"held_on": "2026-03-30", "trainees": large},))
 
 

@@ -106,7 +106,7 @@ class _Story:
         rules.judge(self.o, name, fact, canonical, self.now)
         if isinstance(fact, FactCorrected):
             facts = list(self.o.record.facts)
-            index, corrected = rules.corrected(self.o, fact)
+            index, corrected = rules.corrected(self.o, fact, self.now)
             facts[index] = facts[index].model_copy(update={"payload": corrected})
             self.o = self.o.as_of(facts)
         self.o.take(name, fact, canonical, self.now)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus
 
 from local.scenarios import play_new
 from local.stage import stage
 from process.calendar import at
+from process.french import full_date
 from tests.playing import (
     OPENS_AT,
     PickyMailbox,
@@ -443,3 +445,129 @@ async def test_eighteen_months_stay_far_below_the_limits_of_the_engine(tmp_path:
         assert sum(key.startswith("O6") for key in states(status)) >= 72
         assert described.history_length < 4_096
         assert len(await up.register.mails(play.contract.reference)) == len(status["emails"])
+
+
+async def test_a_fact_of_tomorrow_waits_for_tomorrow(on_stage: Stage) -> None:
+    play, story = await begin(on_stage, new())
+    await play.at(story.instant(3, 10))
+    assert await play.fact("kickoff_held", **kickoff(story)) == "waiting"
+    [waiting] = (await play.status())["waiting"]
+    assert waiting["waits_for"] == f"le {full_date(story.j(4))}"
+    assert of(await play.status(), "O1")["state"] == "running"
+    await play.at(story.instant(4, 1))
+    assert of(await play.status(), "O1")["state"] == "met"
+
+
+async def test_a_correction_that_adds_a_document_issues_it(on_stage: Stage) -> None:
+    play, story = await begin(on_stage, new())
+    await play.at(story.instant(5, 9))
+    await play.fact("recette_planned", starts_at=story.iso(8, 10))
+    await play.at(story.instant(8, 12))
+    minutes: dict[str, Any] = {
+        "effective_on": story.day(8),
+        "decision": "accepted",
+        "present": [
+            {"name": "Claire Fontaine", "role": "project_manager"},
+            {"name": "Inès Haddad", "role": "technical_lead"},
+        ],
+        "reserves": [],
+    }
+    assert await play.fact("recette_signed_off", **minutes) == "accepted"
+    said = {"by": "Claire Fontaine", "reason": "Réserve oubliée, à taire au client"}
+    with_reserve = {
+        **minutes,
+        "decision": "accepted_with_reserves",
+        "reserves": [{"number": 1, "title": "Étiquette", "severity": "minor"}],
+    }
+    corrected = {"fact": "recette_signed_off", "payload": with_reserve, **said}
+    assert await play.fact("fact_corrected", **corrected) == "accepted"
+    status = await play.status()
+    assert [reserve["number"] for reserve in status["reserves"]] == [1]
+    kinds = [(d["kind"], d["version"]) for d in status["documents"]]
+    assert kinds.count(("plan_levee", 1)) == 1
+    assert ("pv_recette", 2) in kinds
+    # Why it was corrected is Mileo's business.
+    for name in on_stage.mailbox.names()[-6:]:
+        body = on_stage.mailbox.message(name).get_body(("plain",))
+        assert body is not None
+        assert "à taire" not in body.get_content()
+
+
+async def test_what_is_corrected_on_its_way_leaves_again(on_stage: Stage) -> None:
+    assert isinstance(on_stage.mailbox, PickyMailbox)
+    play, story = await begin(on_stage, new())
+    lead = play.contract.client.technical_lead.email
+    await play.at(story.instant(6, 10))
+    on_stage.mailbox.deferred.add(lead)
+    await play.handle.execute_update("kickoff_held", kickoff(story, day=5))
+    corrected = {"fact": "kickoff_held", "payload": kickoff(story, day=4), "by": "C", "reason": "x"}
+    await play.handle.execute_update("fact_corrected", corrected)
+    on_stage.mailbox.deferred.clear()
+    await play.stage.environment.fast_forward(play.handle, timedelta(hours=1))
+    await play.quiet()
+    documents = [d["reference"] for d in (await play.status())["documents"]]
+    assert [one[-2:] for one in documents if one.startswith("CRK")] == ["v1", "v2"]
+
+
+async def test_a_notice_cannot_be_shortened_by_a_correction(on_stage: Stage) -> None:
+    play, story = await _kicked_off(on_stage)
+    firm = phase(story, "P1", "TOURS", 14, 15)
+    await play.fact("phase_planned", **firm)
+    await play.at(story.instant(6, 10))
+    sooner = phase(story, "P1", "TOURS", 7, 15)
+    said = {"by": "Claire", "reason": "avancée"}
+    outcome = await play.fact("fact_corrected", fact="phase_planned", payload=sooner, **said)
+    assert outcome == "refused"
+
+
+async def test_a_register_out_of_reach_neither_fails_nor_floods_the_run(on_stage: Stage) -> None:
+    play, story = await begin(on_stage, new())
+    before = (await play.handle.describe()).history_length
+    project, calls = on_stage.register.project, 0
+
+    async def away(_projection: Any) -> None:
+        nonlocal calls
+        calls += 1
+        raise OSError("register away")
+
+    on_stage.register.project = away  # type: ignore[assignment, method-assign]
+    try:
+        await play.fact("kickoff_planned", starts_at=story.iso(4, 10), place="Tours")
+        await asyncio.sleep(6)
+        described = await play.handle.describe()
+        assert described.status == WorkflowExecutionStatus.RUNNING
+        assert calls <= 4
+        assert described.history_length - before < 60
+    finally:
+        on_stage.register.project = project  # type: ignore[method-assign]
+    await play.at(story.instant(1, 10))
+    registered = await on_stage.register.onboarding(play.contract.reference)
+    assert registered is not None
+    assert registered.status is not None
+    assert any(mail["kind"] == "kickoff_convocation" for mail in registered.status["emails"])
+
+
+async def test_a_correction_after_a_take_over_sends_nothing_of_the_past(on_stage: Stage) -> None:
+    signed = OPENS_AT - timedelta(days=40)
+    history = [{"fact": "kickoff_held", "payload": _past_kickoff()}]
+    play, _ = await begin(on_stage, new(signed_at=signed, history=history))
+    payload = {**_past_kickoff(), "held_on": "2031-01-29"}
+    said = {"by": "Claire", "reason": "erreur"}
+    assert (
+        await play.fact("fact_corrected", fact="kickoff_held", payload=payload, **said)
+        == "accepted"
+    )
+    status = await play.status()
+    assert {mail["kind"] for mail in status["emails"]} == {"take_over"}
+    assert status["documents"] == []
+
+
+async def test_a_cancelled_onboarding_takes_no_more_facts_and_owes_nothing(
+    on_stage: Stage,
+) -> None:
+    play, story = await begin(on_stage, new())
+    await play.at(story.instant(2, 10))
+    await play.handle.execute_update("onboarding_cancelled", {"reason": "Site vendu"})
+    await asyncio.wait_for(play.handle.result(), 20)
+    status = await play.status()
+    assert {deadline["state"] for deadline in status["deadlines"]} <= {"void", "met"}

@@ -287,7 +287,14 @@ FULL: dict[str, dict[str, Any]] = {
                 "proposed_on": "2025-07-18",
             }
         ],
-        "phases": [{"id": "P1", "title": "Caméras", "starts_at": "2025-06-10T08:00:00+02:00"}],
+        "phases": [
+            {
+                "id": "P1",
+                "title": "Caméras",
+                "starts_at": "2025-06-10T08:00:00+02:00",
+                "proposed_on": "2025-07-08",
+            }
+        ],
     },
     "cancelled_client": {"reason": "Le site est vendu", "by": "Léa Roux"},
     "cancelled_team": {"reason": "Le site est vendu", "by": "Léa Roux"},
@@ -503,8 +510,8 @@ def test_both_texts_say_the_same(kind: str, data: dict[str, Any]) -> None:
 
 
 def test_a_missing_datum_prevents_the_mail() -> None:
-    with pytest.raises(MailUnsafe, match="kickoff_due_on"):
-        composed(mail_order("welcome", {"project_manager": None}))
+    with pytest.raises(MailUnsafe, match="released_on"):
+        composed(mail_order("doe_delivery", {}))
 
 
 def test_an_unknown_kind_is_refused() -> None:

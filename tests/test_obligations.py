@@ -211,10 +211,10 @@ def deployed() -> Case:
     return case.firm("2026-04-01 10:00", "P1", "2026-04-22 08:00", "2026-05-12 18:00")
 
 
-def test_o6_one_point_a_week_from_the_first_start() -> None:
+def test_o6_one_point_a_week_from_the_week_of_the_first_start() -> None:
     case = deployed()
-    assert case.limits("O6", "2026-04-22 07:59") == {}
-    assert stated(case.limit("O6", "2026-04-22 08:00", "2026-W17")) == (
+    assert case.limits("O6", "2026-04-19 23:59") == {}
+    assert stated(case.limit("O6", "2026-04-20 00:00", "2026-W17")) == (
         "2026-04-26 23:59:59",
         None,
         "running",

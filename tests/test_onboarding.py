@@ -131,6 +131,7 @@ async def test_a_new_installation_without_any_cache(tmp_path: Path) -> None:
 async def test_everything_may_also_come_as_signals(on_stage: Stage) -> None:
     play, story = await begin(on_stage, new())
     await play.signal("kickoff_planned", {"starts_at": story.iso(4, 10), "place": "Tours"})
+    await play.at(story.instant(4, 12))
     await play.signal("kickoff_held", kickoff(story))
     await play.signal("phase_planned", phase(story, "P1", "TOURS", 14, 15))
     status = await play.status()
@@ -162,12 +163,12 @@ async def test_a_signal_of_any_shape_is_kept_and_blocks_nothing(on_stage: Stage)
     # The project manager hears of them, once, the next morning.
     await play.at(story.instant(1, 10))
     assert len(sent(await play.status(), "reminder")) == 1
-    assert await play.fact("kickoff_held", **kickoff(story)) == "accepted"
+    assert await play.fact("kickoff_held", **kickoff(story, day=1)) == "accepted"
 
 
 async def test_an_update_that_cannot_be_taken_says_where_and_why(on_stage: Stage) -> None:
     play, story = await begin(on_stage, new())
-    wrong = kickoff(story)
+    wrong = kickoff(story, day=0)
     wrong["phases"][0]["site"] = "LYON"
     with pytest.raises(WorkflowUpdateFailedError) as failure:
         await play.handle.execute_update("kickoff_held", wrong)
@@ -189,12 +190,13 @@ async def test_an_update_that_cannot_be_taken_says_where_and_why(on_stage: Stage
 async def test_early_facts_wait_are_shown_and_apply_when_they_make_sense(on_stage: Stage) -> None:
     play, story = await begin(on_stage, new())
     firm = phase(story, "P1", "TOURS", 14, 15)
-    assert await play.fact("phase_completed", id="P1", completed_at=story.iso(15, 12)) == "waiting"
+    done = {"number": 1, "fixed_on": OPENS_AT.date().isoformat(), "evidence": "x"}
+    assert await play.fact("reserve_fixed", **done) == "waiting"
     assert await play.fact("phase_planned", **firm, fact_id="plan-1") == "waiting"
     assert await play.fact("phase_planned", **firm, fact_id="plan-1") == "waiting"
     waiting = (await play.status())["waiting"]
     assert [(one["fact"], one["waits_for"]) for one in waiting] == [
-        ("phase_completed", "kickoff_held"),
+        ("reserve_fixed", "recette_signed_off"),
         ("phase_planned", "kickoff_held"),
     ]
     # After five jours ouvrés it becomes a point that a person sees.
@@ -202,9 +204,17 @@ async def test_early_facts_wait_are_shown_and_apply_when_they_make_sense(on_stag
     assert [point["kind"] for point in (await play.status())["open_points"]] == ["waiting_fact"] * 2
     assert await play.fact("kickoff_held", **kickoff(story)) == "accepted"
     status = await play.status()
+    assert [one["fact"] for one in status["waiting"]] == ["reserve_fixed"]
+    assert [point["id"][:21] for point in status["open_points"]] == ["waiting:reserve_fixed"]
+    assert status["phases"][0]["state"] == "firm"
+    assert sent(status, "intervention_schedule")
+    assert await play.fact("phase_planned", **firm, fact_id="plan-1") == "known"
+    # A person gives up what still waits: it is kept among the refused facts.
+    settled = {"id": status["open_points"][0]["id"], "by": "Claire", "reason": "saisie en double"}
+    assert await play.fact("open_point_settled", action="abandon", **settled) == "accepted"
+    status = await play.status()
     assert status["waiting"] == status["open_points"] == []
-    assert status["phases"][0]["state"] == "completed"
-    assert await play.fact("phase_planned", **firm, fact_id="plan-1") in ("known", "refused")
+    assert status["rejected"][-1]["fact"] == "reserve_fixed"
 
 
 async def test_limits_remind_escalate_and_keep_waiting(on_stage: Stage) -> None:

@@ -81,13 +81,19 @@ def test_a_limit_learnt_after_its_rung_is_not_caught_up_within_the_day() -> None
 
 
 def test_a_limit_that_moves_starts_afresh() -> None:
+    case = Case()
+    first = of(diary(case, "2026-03-17", "2026-03-25"), "O1:")
+    assert first == [("2026-03-25", PM, "upcoming")]
+    moved = {"due_on": "2026-04-15", "by": "Chef", "reason": "Congés du client"}
+    case.take("limit_moved", "2026-03-25 10:00", obligation="O1", **moved)
+    told = of(diary(case, "2026-03-26", "2026-04-15"), "O1:")
+    assert told == [("2026-04-10", PM, "upcoming"), ("2026-04-14", PM, "upcoming")]
+
+
+def test_what_leaves_by_itself_is_nobodys_task_beforehand() -> None:
     case = Case(contract(maintenance__effective="2026-06-01"))
     case.sent("incident_sheet:2026-06-01", "2026-05-11 09:00")
-    first = of(diary(case, "2026-05-11", "2026-05-27"), "O14:")
-    assert first == [("2026-05-27", ["compte"], "upcoming")]
-    case.take("maintenance_date_set", "2026-05-27 10:00", effective_on="2026-06-15")
-    told = of(diary(case, "2026-05-28", "2026-06-12"), "O14:")
-    assert told == [("2026-06-10", ["compte"], "upcoming"), ("2026-06-12", ["compte"], "upcoming")]
+    assert of(diary(case, "2026-05-11", "2026-05-31"), "O14:") == []
 
 
 def test_reminders_leave_on_worked_days_only() -> None:
@@ -178,8 +184,9 @@ def test_an_open_point_is_recalled_until_it_is_settled() -> None:
     found = of(diary(case, "2026-03-20", "2026-04-03"), "point:mail:welcome")
     assert found == [
         ("2026-03-23", PM, "open_point"),
-        ("2026-03-25", PM, "open_point"),
-        ("2026-04-01", PM, "open_point"),
+        # One that lasts reaches the head of projects too.
+        ("2026-03-25", [*PM, "head_of_projects"], "open_point"),
+        ("2026-04-01", [*PM, "head_of_projects"], "open_point"),
     ]
     case.o.record.open_points.clear()
     assert of(diary(case, "2026-04-04", "2026-04-20"), "point:mail:welcome") == []

@@ -225,7 +225,7 @@ class Life(Case):
         except rules.AlreadyKnown:
             return "known"
         if isinstance(fact, FactCorrected):
-            index, stated = rules.corrected(self.o, fact)
+            index, stated = rules.corrected(self.o, fact, now)
             self.o.record.facts[index] = self.o.record.facts[index].model_copy(
                 update={"payload": stated}
             )

@@ -348,15 +348,6 @@ async def test_an_unknown_onboarding_is_said_to_be(
         assert capsys.readouterr().err == "aucun onboarding « NOBODY »\n"
 
 
-def test_a_fact_id_counts_for_one_content_only() -> None:
-    held = {"fact_id": "crm-1", "held_on": "2026-05-11"}
-    first = starter._update_id("kickoff_held", held)
-    assert first == starter._update_id("kickoff_held", dict(reversed(held.items())))
-    assert first != starter._update_id("kickoff_held", held | {"held_on": "2026-05-12"})
-    assert first != starter._update_id("training_held", held)
-    assert starter._update_id("kickoff_held", {"held_on": "2026-05-11"}) is None
-
-
 # --- What a status reads like
 
 

@@ -97,7 +97,9 @@ def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> Iterator[Wake]
             yield Wake(activation, "Activation de la maintenance")
     for fact in o.record.waiting:
         too_long = waiting_too_long_at(o, fact.received_at)
-        yield Wake(too_long, f"Fait en attente : {fact.fact}")
+        for instant in (too_long, fact.until):
+            if instant:
+                yield Wake(instant, f"Fait en attente : {fact.fact}")
     # Each new year, to see whether the calendar must be read for later ones.
     new_year = date(paris_day(now).year + 1, 1, 2)
     yield Wake(at(new_year, o.policy.reminder_hour), "Calendrier de l'année")

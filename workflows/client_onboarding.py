@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from process import maintenance, rules
@@ -49,6 +49,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.sendings import mail, plain
     from workflows.steps import STEPS, any_step, current_step
     from workflows.steps.step7_evaluation import closing
+
+
+_OVER: Final = "l'onboarding est terminé : plus aucun fait n'est retenu"
 
 
 class Carried(BaseModel):
@@ -102,9 +105,12 @@ class ClientOnboarding:
             return {"outcome": "duplicate", "reason": refusal}
         try:
             await self._live()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ActivityError) as cancelled:
+            if not is_cancelled_exception(cancelled):
+                raise
             # Temporal's own cancel button: the parties are told as for any cancellation.
-            self._cancel_from_outside()
+            if not self._completed:
+                self._cancel_from_outside()
             await self._live()
         await workflow.wait_condition(workflow.all_handlers_finished)
         o = self._open_life.o
@@ -145,6 +151,8 @@ class ClientOnboarding:
     def check(self, name: str, arguments: Sequence[Any]) -> None:
         """Refuse an update at the door when that can be told at once."""
         try:
+            if self._completed:
+                raise rules.Refused(_OVER)
             fact, payload = rules.read(name, tuple(arguments))
             if self._life is not None and not self._unread:
                 rules.judge(self._life.o, name, fact, payload, workflow.now())
@@ -157,6 +165,8 @@ class ClientOnboarding:
         """Take an update, after the signals that came before it."""
         await workflow.wait_condition(lambda: self._life is not None)
         self._read_signals()
+        if self._completed:
+            raise _refusal(rules.Refused(_OVER))
         try:
             answer = self._open_life.intake.take(name, arguments, workflow.now())
         except rules.Refused as refused:
@@ -179,7 +189,11 @@ class ClientOnboarding:
 
     def _read_signals(self) -> None:
         while self._unread:
-            self._open_life.intake.hear(*self._unread.pop(0))
+            name, arguments, received_at = self._unread.pop(0)
+            if self._completed:
+                self._open_life.intake.reject(name, arguments, _OVER, received_at)
+            else:
+                self._open_life.intake.hear(name, arguments, received_at)
 
     # The life of the run
 
@@ -229,7 +243,7 @@ class ClientOnboarding:
             if self._is_over(life, now):
                 break
             life.display.show(held, now, quiet=life.dispatch.idle)
-            self._alarm.set(None if o.cancelled else agenda.wake)
+            self._alarm.set(None if o.cancelled else life.display.earliest(agenda.wake))
             await self._alarm.rung()
         await self._end(life)
 

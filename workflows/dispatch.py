@@ -54,9 +54,9 @@ class Dispatch:
         record = self._o.record
         entry = record.sendings.get(sending.key)
         if entry is None:
-            entry = IssuedSending(kind=sending.kind, started_at=now)
+            entry = record.sendings[sending.key] = IssuedSending(kind=sending.kind, started_at=now)
+        if len(entry.documents) != len(sending.documents):
             entry.documents = [next_reference(self._o, wanted) for wanted in sending.documents]
-            record.sendings[sending.key] = entry
         entry.state, entry.held = "doing", None
         if entry.replaces:
             sending = _replacing(sending, entry.replaces)
@@ -86,11 +86,24 @@ class Dispatch:
                 entry.held = sending
                 who = ", ".join(f"{sent.to} ({sent.refused})" for sent in refused)
                 message = f"Le courriel « {title(sending)} » est refusé : {who}"
+                if sending.kind in ("reminder", "client_reminder"):
+                    self._dead_mailbox(refused[0].to, message)
+                    return
                 self._o.record.open_point(
                     f"mail:{sending.key}", "mail", message, workflow.now(), sending.key
                 )
         finally:
+            if entry.outdated:
+                replaced = next(iter(entry.documents), None)
+                entry.documents = []
+                entry.send_again(replaced)
             self._stir()
+
+    def _dead_mailbox(self, address: str, message: str) -> None:
+        """One point for a mailbox that refuses its reminders, not one a day."""
+        record, id_ = self._o.record, f"mailbox:{address}"
+        if not any(point.id == id_ for point in record.open_points):
+            record.open_point(id_, "mail", message, workflow.now())
 
     async def _send(
         self, sending: Sending, entry: IssuedSending, patience: timedelta
@@ -146,7 +159,7 @@ class Dispatch:
 
 
 def _replacing(sending: Sending, replaces: dict[str, Any]) -> Sending:
-    """The same sending, which says that it replaces a former one, and why."""
+    """The same sending, which says that it replaces a former one."""
     documents = tuple(
         document.model_copy(update={"data": {**document.data, "replaces": replaces}})
         for document in sending.documents

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 from process.obligations import Deadline
 from process.onboarding import Onboarding
 from process.orders import Projection
 from workflows import effects
+from workflows.agenda import Wake
 from workflows.page import details
 from workflows.reporting import projection
 from workflows.search_attributes import picture
+
+_PAUSE: Final = timedelta(minutes=10)
 
 
 class Display:
@@ -28,11 +31,19 @@ class Display:
         self._attributes: dict[str, Any] = {}
         self._projected: Projection | None = None
         self._projecting: asyncio.Task[None] | None = None
+        self.retry_at: datetime | None = None
+        """When the register is tried again, after it was out of reach."""
 
     @property
     def idle(self) -> bool:
         """The register is not being written to."""
         return self._projecting is None
+
+    def earliest(self, wake: Wake | None) -> Wake | None:
+        """That instant, or the one at which the register is tried again."""
+        if self.retry_at and (wake is None or self.retry_at < wake.at):
+            return Wake(self.retry_at, "Registre, de nouveau")
+        return wake
 
     def reap(self) -> None:
         """Let go of a projection that is done; a defect of ours in it fails the workflow task."""
@@ -48,7 +59,9 @@ class Display:
         self._describe(held, now, completed=False)
         seen = self._projected
         same = seen is not None and shown.model_copy(update={"at": seen.at}) == seen
-        if quiet and self.idle and not same:
+        if self.retry_at and now >= self.retry_at:
+            self.retry_at = None
+        if quiet and self.idle and not same and not self.retry_at:
             self._projected = shown
             self._projecting = asyncio.create_task(self._project(shown))
 
@@ -57,7 +70,13 @@ class Display:
         last = projection(self._o, held, now, completed=True)
         self._upsert(last)
         self._describe(held, now, completed=True)
-        await effects.project_the_end(last)
+        try:
+            await effects.project_the_end(last)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            # Only a register that has lost the onboarding answers so: the run ends all the same.
+            workflow.logger.error("the register does not know this onboarding")
 
     def _describe(self, held: list[Deadline], now: datetime, *, completed: bool) -> None:
         continued = workflow.info().continued_run_id is not None
@@ -75,9 +94,10 @@ class Display:
     async def _project(self, shown: Projection) -> None:
         try:
             await effects.project(shown)
-        except ActivityError:
-            # The next picture replaces this one; the last one is never given up.
+        except FailureError:
+            # The next picture replaces this one, a little later; the last one is never given up.
             workflow.logger.warning("register out of reach, projection postponed")
             self._projected = None
+            self.retry_at = workflow.now() + _PAUSE
         finally:
             self._stir()

@@ -52,28 +52,30 @@ class Intake:
         try:
             self.take(name, arguments, now)
         except rules.Refused as refused:
-            self._reject(name, arguments, str(refused), now)
+            self.reject(name, arguments, str(refused), now)
 
     def try_waiting(self, now: datetime) -> None:
-        """Judge again the facts that came early, until none of them moves any more."""
+        """Judge again the facts that came early, until none of them moves any more. First come,
+        first applied: a later plan never overtakes the one that it replaces."""
         record = self._o.record
-        moved = True
-        while moved:
-            moved = False
-            for waiting in list(record.waiting):
-                fact, payload = rules.read(waiting.fact, (waiting.payload,))
-                record.waiting.remove(waiting)
-                try:
-                    answer = self._weigh(waiting.fact, fact, payload, now)
-                except rules.Refused as refused:
-                    self._reject(waiting.fact, (payload,), str(refused), now)
-                    self._o.record.close_point(_waiting_id(waiting))
-                    continue
-                if answer.outcome == "waiting":
-                    record.waiting[-1].received_at = waiting.received_at
-                else:
-                    self._o.record.close_point(_waiting_id(waiting))
-                    moved = True
+        place = 0
+        while place < len(record.waiting):
+            waiting = record.waiting.pop(place)
+            fact, payload = rules.read(waiting.fact, (waiting.payload,))
+            try:
+                answer = self._weigh(waiting.fact, fact, payload, now)
+            except rules.Refused as refused:
+                self.reject(waiting.fact, (payload,), str(refused), now)
+                record.close_point(_waiting_id(waiting))
+                continue
+            if answer.outcome == "waiting":
+                again = record.waiting.pop()
+                again.received_at = waiting.received_at
+                record.waiting.insert(place, again)
+                place += 1
+            else:
+                record.close_point(_waiting_id(waiting))
+                place = 0
 
     def raise_long_waits(self, now: datetime) -> None:
         """What has waited for days becomes a point that a person sees."""
@@ -90,14 +92,28 @@ class Intake:
         record = self._o.record
         try:
             rules.judge(self._o, name, fact, payload, now)
+            rules.check_happened(fact, now)
         except rules.AlreadyKnown:
             return FactAnswer(outcome="known", message="Déjà connu : rien ne change.")
         except rules.Waits as waits:
             if not any((w.fact, w.payload) == (name, payload) for w in record.waiting):
+                size = sum(len(canonical(w.payload)) for w in record.waiting)
+                if size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
+                    raise rules.Refused("trop de faits attendent déjà") from None
                 record.waiting.append(
-                    WaitingFact(fact=name, payload=payload, waits_for=str(waits), received_at=now)
+                    WaitingFact(
+                        fact=name,
+                        payload=payload,
+                        waits_for=str(waits),
+                        until=waits.until,
+                        received_at=now,
+                    )
                 )
             message = f"Gardé : sera appliqué dès que « {waits} » sera connu."
+            if waits.until:
+                message = (
+                    f"Gardé : il énonce un jour à venir, {waits}, et sera appliqué ce jour-là."
+                )
             return FactAnswer(outcome="waiting", message=message)
         if fact.fact_id is not None:
             record.fact_ids[fact.fact_id] = rules.fingerprint(name, payload)
@@ -112,20 +128,22 @@ class Intake:
         """Replace what a fact stated. Everything is derived again; what had left with another
         content leaves again as the next version, and says that it replaces the former."""
         o, record = self._o, self._o.record
-        index, payload = rules.corrected(o, fact)
+        index, payload = rules.corrected(o, fact, now)
         states = {d.id: d.state for d in deadlines(o, now)}
         contents = {sending.key: sending for sending in everything(o, now)}
         before = record.facts[index]
-        record.facts[index] = before.model_copy(update={"payload": payload})
+        replaced = before.model_copy(update={"payload": payload})
+        _check_bearable(o.as_of([*record.facts[:index], replaced, *record.facts[index + 1 :]]), now)
+        record.facts[index] = replaced
         o.fold()
         for sending in everything(o, now):
             former = contents.get(sending.key)
             entry = record.sendings.get(sending.key)
             # A progress report tells its week as it was; only its own correction changes it.
             own = sending.kind != "progress_report" or fact.fact == "progress_reported"
-            told = sending.kind in ("welcome", "assignment")
-            if former and entry and own and not told and entry.state in ("done", "blocked"):
-                self._send_again(sending, former, entry, fact.reason)
+            told = sending.kind in ("welcome", "assignment", "resumption_plan")
+            if former and entry and own and not told:
+                self._send_again(sending, former, entry)
         changed = [
             f"{d.id.rstrip(':')} : {states[d.id]} → {d.state}"
             for d in deadlines(o, now)
@@ -144,23 +162,28 @@ class Intake:
             )
         )
 
-    def _send_again(
-        self, sending: Sending, former: Sending, entry: IssuedSending, reason: str
-    ) -> None:
+    def _send_again(self, sending: Sending, former: Sending, entry: IssuedSending) -> None:
         if (sending.data, sending.documents) == (former.data, former.documents):
             return
-        replaced = None
-        for rank, (new, old) in enumerate(zip(sending.documents, former.documents, strict=False)):
-            if new != old and rank < len(entry.documents):
-                replaced = entry.documents[rank]
-                entry.documents[rank] = next_reference(self._o, new)
-        self._o.record.close_point(f"mail:{sending.key}")
-        self._o.record.close_point(f"document:{sending.key}")
-        entry.revision += 1
-        entry.replaces = {"reference": replaced, "reason": reason}
-        entry.former_mails += entry.mails
-        entry.mails = []
-        entry.state = "again"
+        if entry.state == "done" and not entry.mails and not entry.former_mails:
+            return  # Done before the take-over, or by other means: there is nothing to replace.
+        if entry.state == "doing":
+            entry.outdated = True
+            return
+        if entry.state == "again":
+            return
+        contents = {(old.kind, old.subject): old for old in former.documents}
+        kept = dict(zip(contents, entry.documents, strict=False))
+        replaced = next(iter(entry.documents), None)
+        entry.documents = [
+            kept[new.kind, new.subject]
+            if contents.get((new.kind, new.subject)) == new and (new.kind, new.subject) in kept
+            else next_reference(self._o, new)
+            for new in sending.documents
+        ]
+        for kind in ("mail", "document"):
+            self._o.record.close_point(f"{kind}:{sending.key}")
+        entry.send_again(replaced)
 
     def _settle(self, fact: OpenPointSettled, now: datetime) -> None:
         """A person tries again, gives up, or has done it by other means."""
@@ -175,9 +198,9 @@ class Intake:
             for waiting in [w for w in record.waiting if _waiting_id(w) == fact.id]:
                 record.waiting.remove(waiting)
                 reason = f"en attente de « {waiting.waits_for} », abandonné par {fact.by}"
-                self._reject(waiting.fact, (waiting.payload,), reason, now)
+                self.reject(waiting.fact, (waiting.payload,), reason, now)
 
-    def _reject(
+    def reject(
         self, name: str, arguments: Sequence[Any], reason: str, received_at: datetime
     ) -> None:
         record = self._o.record
@@ -193,8 +216,18 @@ class Intake:
         del record.rejected[:-REJECTED_KEPT]
 
 
+def _check_bearable(corrected: Onboarding, now: datetime) -> None:
+    """What cannot even be looked at is refused before anything has changed."""
+    try:
+        deadlines(corrected, now)
+        list(everything(corrected, now))
+    except (LookupError, ValueError):
+        reason = "payload : des faits postérieurs dépendent de ce que cette correction retire"
+        raise rules.Refused(reason) from None
+
+
 def _waiting_id(fact: WaitingFact) -> str:
-    return f"waiting:{fact.fact}:{fact.received_at.isoformat()}"
+    return f"waiting:{fact.fact}:{rules.fingerprint(fact.fact, fact.payload)[:8]}"
 
 
 def _as_text(arguments: Sequence[Any]) -> str:

@@ -22,7 +22,7 @@ _TEAM: tuple[Party, ...] = ("project_manager", "technical_referent", "sales", "a
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """What leaves whatever the step."""
-    yield from _project_manager_changed(o)
+    yield from _project_manager_changed(o, now)
     for rank, pause in enumerate(o.suspensions, start=1):
         yield from _suspended(o, rank, pause, now)
 
@@ -35,12 +35,19 @@ def cancellation(o: Onboarding) -> Iterator[Sending]:
         yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data)
 
 
-def _project_manager_changed(o: Onboarding) -> Iterator[Sending]:
+def _project_manager_changed(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The client is told who the new project manager is; the first one was named at the start."""
     managers = [one for one in o.in_charge if one.role == "project_manager"]
     for rank, (former, new) in enumerate(pairwise(managers), start=2):
         data = {"former": plain(o, former.person), "project_manager": plain(o, new.person)}
         yield mail(o, "project_manager_changed", _CLIENT, data, subject=str(rank))
+        if rank == len(managers):
+            held = [d for d in deadlines(o, now) if d.state == "running" or d.is_late]
+            handed = {
+                "limits": [_brief(o, deadline) for deadline in held if deadline.limit.due_at],
+                "expected": [f"Reprendre le dossier avec {former.person.name}."],
+            }
+            yield mail(o, "assignment", ["project_manager"], handed, subject=str(rank))
 
 
 def _suspended(o: Onboarding, rank: int, pause: Suspension, now: datetime) -> Iterator[Sending]:
@@ -63,9 +70,14 @@ def _suspended(o: Onboarding, rank: int, pause: Suspension, now: datetime) -> It
         for deadline, due in _still_owed(deadlines(o, now))
     ]
     phases = [
-        {"id": phase.id, "title": phase.title, "starts_at": plain(o, phase.slot.starts_at)}
+        {
+            "id": phase.id,
+            "title": phase.title,
+            "starts_at": plain(o, phase.slot.starts_at, phase.slot.site),
+            "proposed_on": plain(o, o.calendar.add(paris_day(phase.slot.starts_at), shift)),
+        }
         for phase in o.phases.values()
-        if phase.slot.after_suspension and not phase.ended
+        if not phase.ended and not phase.slot.plan
     ]
     data |= {"jours_ouvres": shift, "limits": proposals, "phases": phases}
     yield mail(o, "resumption_plan", ["project_manager"], data, subject=str(rank))

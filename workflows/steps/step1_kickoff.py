@@ -8,6 +8,7 @@ remplacement ou d'extension d'un système existant. »
 from collections.abc import Iterator
 from datetime import datetime
 
+from process.calendar import paris_day
 from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
 from process.orders import Sending
@@ -36,13 +37,15 @@ def _welcome(o: Onboarding, now: datetime) -> Iterator[Sending]:
         # The clock does not stop; the client is welcomed once someone can be named.
         yield mail(o, "project_manager_missing", ["head_of_projects"], {"limits": limits})
         return
+    due_on = _kickoff_due_on(o)
     yield mail(
         o,
         "welcome",
         ["decision_maker", "technical_lead", "primary_user"],
         {
             "project_manager": plain(o, o.persons["project_manager"]),
-            "kickoff_due_on": _kickoff_due_on(o),
+            # Known late, a date behind us is no use to the client.
+            "kickoff_due_on": due_on if due_on >= paris_day(now).isoformat() else None,
         },
     )
     yield mail(

@@ -62,7 +62,7 @@ def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) ->
     data: dict[str, Any] = {
         **plain(o, slot.plan, slot.site),
         "notice_hours": max(0, int(elapsed_hours(slot.known_at, slot.starts_at))),
-        "moved": previous is not None,
+        "moved": previous is not None and not slot.same_start(previous),
         "previous": previous
         and {
             "starts_at": plain(o, previous.starts_at, previous.site),

@@ -101,7 +101,7 @@ def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sendin
                 "fixed_on": plain(o, story.fixed.fixed_on),
                 "evidence": story.fixed.evidence,
             },
-            subject=f"{number}:{story.fixed.fixed_on.isoformat()}",
+            subject=_of_fix(number, story),
         )
     if tries and story.state == "open":
         refusal = next(e for e in reversed(story.history) if e["what"].startswith("Levée refusée"))
@@ -136,6 +136,14 @@ def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sendin
         )
 
 
+def _of_fix(number: int, story: ReserveStory) -> str:
+    """What tells one declared fix from another: its day, and its rank on that day."""
+    days = [fix.fixed_on for fix, _ in story.fixes]
+    last = max(days)
+    rank = f":{days.count(last)}" if days.count(last) > 1 else ""
+    return f"{number}:{last.isoformat()}{rank}"
+
+
 def _plan_updated(o: Onboarding, number: int, reserve: dict[str, Any]) -> Sending:
     """A réserve that appears after the recette joins the plan de levée, as its next version."""
     reserves = [
@@ -143,7 +151,10 @@ def _plan_updated(o: Onboarding, number: int, reserve: dict[str, Any]) -> Sendin
         for other, story in o.reserves.items()
         if other <= number or not story.added
     ]
-    data = {"effective_on": plain(o, max(o.accepted_sites.values())), "reserves": reserves}
+    data = {
+        "effective_on": plain(o, max(o.accepted_sites.values(), default=None)),
+        "reserves": reserves,
+    }
     return mail(
         o,
         "levee_plan_updated",
