@@ -87,6 +87,7 @@ async def serve() -> None:
     settings = load_settings()
     try:
         store = DocumentStore(settings.documents_url)
+        store.check()
     except ValueError as error:
         raise SettingsError([f"ONBOARDING_DOCUMENTS_URL : {error}"]) from None
     client = await connect()

@@ -23,6 +23,16 @@ class DocumentStore:
             )
         self._root = Path(url).resolve()
 
+    def check(self) -> None:
+        """Make sure that documents can be kept here. ValueError, in French, otherwise."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root):
+                pass
+        except OSError as error:
+            message = f"dossier inutilisable ({error.strerror}) : {self._root}"
+            raise ValueError(message) from error
+
     async def put(self, path: str, content: bytes) -> None:
         """Keep this content at this path, whole or not at all, and durably. ValueError for a
         path that would leave the store."""

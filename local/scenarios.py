@@ -496,6 +496,7 @@ async def play_difficult(play: Play, story: Story) -> None:
     )
     await play.fact("recette_planned", starts_at=j.iso(47, 10))
     await _until(play, j, 43, 17)
+    await _hold_weekly_point(play, None, from_weekday=0)
     await play.fact("phase_completed", id="P1", completed_at=j.iso(43, 17))
     await play.at(j.instant(45, 17))
     await play.fact("commissioned", commissioned_on=j.day(45))

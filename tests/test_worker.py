@@ -17,6 +17,7 @@ from temporalio.api.operatorservice.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.document_store import DocumentStore
 from connection import SearchAttributesRefused, create_search_attributes
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
@@ -148,3 +149,11 @@ async def test_it_stops_when_asked(client: Client, tmp_path: Path, number: signa
     assert code == 0
     assert "Traceback" not in printed
     assert await _listed(client)
+
+
+def test_a_folder_that_cannot_hold_documents_is_told_at_once(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(ValueError, match="dossier inutilisable"):
+        DocumentStore(str(blocked / "documents")).check()
+    DocumentStore(str(tmp_path / "documents")).check()
