@@ -26,7 +26,7 @@ from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_i
 from workflows.page import contract_details, contract_summary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
     from temporalio.service import RPCError
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 # answered without waiting for them.
 
 MAX_JSON_BYTES: Final = 1_000_000
+_HAND_OVER_PAUSES: Final = (0.1, 0.3, 1.0)
+"""Seconds between two tries."""
+
 CALL_TIMEOUT: Final = timedelta(seconds=10)
 """How long a server or a worker may stay silent."""
 
@@ -194,11 +197,10 @@ async def send_fact(
 
     handle = client.get_workflow_handle(workflow_id(reference))
     try:
-        answer: FactAnswer = await handle.execute_update(
-            name,
-            payload,
-            result_type=FactAnswer,
-            rpc_timeout=CALL_TIMEOUT,
+        answer: FactAnswer = await _patiently(
+            lambda: handle.execute_update(
+                name, payload, result_type=FactAnswer, rpc_timeout=CALL_TIMEOUT
+            )
         )
     except WorkflowUpdateFailedError as error:
         reason = getattr(error.cause, "message", None) or str(error.cause)
@@ -208,6 +210,20 @@ async def send_fact(
             "aucun worker n'a répondu à temps : le fait n'est pas confirmé, le renvoyer"
         ) from error
     return answer
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What the server aborts because a run hands over to the next one is asked again."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    for pause in _HAND_OVER_PAUSES:
+        try:
+            return await call()
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.FAILED_PRECONDITION):
+                raise
+        await asyncio.sleep(pause)
+    return await call()
 
 
 async def read_status(client: Client, register: Register, reference: str) -> dict[str, Any]:
@@ -227,8 +243,8 @@ async def read_status(client: Client, register: Register, reference: str) -> dic
         if known is None:
             raise _unknown(reference)
     try:
-        status: dict[str, Any] = await handle.query(
-            "status", result_type=dict[str, Any], rpc_timeout=CALL_TIMEOUT
+        status: dict[str, Any] = await _patiently(
+            lambda: handle.query("status", result_type=dict[str, Any], rpc_timeout=CALL_TIMEOUT)
         )
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
         raise Refused(f"l'état de l'onboarding « {reference} » n'est pas lisible") from error

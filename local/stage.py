@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.document_store import DocumentStore
 from local.mailbox import Mailbox
@@ -132,7 +133,14 @@ class Play:
 
     async def status(self) -> dict[str, Any]:
         """The ``status`` of the run."""
-        return cast("dict[str, Any]", await self.handle.query("status"))
+        while True:
+            try:
+                return cast("dict[str, Any]", await self.handle.query("status"))
+            except RPCError as error:
+                # A run that has just taken over from another one has not begun yet.
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -14,5 +14,8 @@ def problems_of(contract: Contract) -> list[Problem]:
         try:
             read(past.fact, (past.payload,))
         except Refused as refused:
-            found += [Problem(f"history[{index}]", line) for line in str(refused).splitlines()]
+            for line in str(refused).splitlines():
+                path, colon, message = line.partition(" : ")
+                where = f"history[{index}].payload.{path}" if colon else f"history[{index}]"
+                found.append(Problem(where, message if colon else line))
     return found

@@ -195,6 +195,25 @@ def test_a_misspelt_command_does_not_load_the_sdk() -> None:
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
 
 
+def test_past_facts_join_the_contract_and_are_checked_by_the_path_of_their_field(
+    contract: dict[str, Any],
+) -> None:
+    content = json.dumps(contract).encode()
+    past = [{"fact": "training_held", "payload": {"held_on": "2026-03-02", "trainees": ["Ana"]}}]
+    read = starter.parse_contract(content, json.dumps(past).encode())
+    assert [one.fact for one in read.history] == ["training_held"]
+    past[0]["payload"] = {"held_on": 3, "surprise": 1}
+    with pytest.raises(starter.Refused) as refusal:
+        starter.parse_contract(content, json.dumps(past).encode())
+    assert refusal.value.problems == (
+        "history[0].payload.held_on : texte ISO 8601 attendu, pas un nombre",
+        "history[0].payload.trainees : champ obligatoire absent",
+        "history[0].payload.surprise : champ inconnu",
+    )
+    with pytest.raises(starter.Refused, match="history : liste attendue"):
+        starter.parse_contract(content, b'{"fact": "training_held"}')
+
+
 # --- What is shown in the web UI
 
 

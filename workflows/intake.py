@@ -71,6 +71,8 @@ class Intake:
             if answer.outcome == "waiting":
                 again = record.waiting.pop()
                 again.received_at = waiting.received_at
+                if again.waits_for != waiting.waits_for:
+                    record.close_point(_waiting_id(waiting))
                 record.waiting.insert(place, again)
                 place += 1
             else:
@@ -83,7 +85,11 @@ class Intake:
         for fact in record.waiting:
             id_ = _waiting_id(fact)
             raised = any(point.id == id_ for point in record.open_points)
-            if not raised and now > waiting_too_long_at(self._o, fact.received_at):
+            if (
+                not raised
+                and not fact.until
+                and now > waiting_too_long_at(self._o, fact.received_at)
+            ):
                 message = f"Le fait « {fact.fact} » attend toujours « {fact.waits_for} »"
                 record.open_point(id_, "waiting_fact", message, now)
 
