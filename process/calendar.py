@@ -129,10 +129,6 @@ class WorkCalendar:
         """That day, or the next worked one."""
         return self._worked(day, _DAY, names)
 
-    def worked_until(self, day: date, names: Collection[str] = (MILEO,)) -> date:
-        """That day, or the worked one before it."""
-        return self._worked(day, -_DAY, names)
-
     def count(self, start: date, end: date) -> int:
         """The jours ouvrés after ``start``, up to ``end`` included; negative when it is past."""
         if end < start:

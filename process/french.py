@@ -29,11 +29,6 @@ def full_date(day: date) -> str:
     return f"{_DAYS[day.weekday()]} {number} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def short_date(day: date) -> str:
-    """``06/05/2025``, where a column is narrow."""
-    return f"{day.day:02d}/{day.month:02d}/{day.year}"
-
-
 def hour(instant: datetime) -> str:
     """``9 h 05``, in the offset the instant carries, with no-break spaces."""
     return f"{instant.hour}\u00a0h\u00a0{instant.minute:02d}"

@@ -6,7 +6,7 @@ Two dates: the *effective date* of the contract, from which cover is owed, and t
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from process.calendar import at, paris_day
 from process.onboarding import Onboarding
@@ -111,9 +111,3 @@ def is_blocked(o: Onboarding) -> bool:
     if o.maintenance_dates and o.maintenance_dates[-1].despite_open_reserves:
         return False
     return bool(blocking_numbers(o)) or not o.accepted_sites
-
-
-def interview_from(o: Onboarding) -> date | None:
-    """The first day on which the interview counts (O17)."""
-    base = o.interview_base
-    return base + timedelta(days=o.policy.interview_from_days) if base else None

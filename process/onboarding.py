@@ -19,7 +19,7 @@ from process.fields import canonical
 from process.orders import Recipient
 from process.policy import Policy
 from process.record import Record, TakenFact
-from process.vocabulary import Party
+from process.vocabulary import DOE_FAMILY_NAMES, Party
 
 PhaseState = Literal["provisional", "firm", "open", "completed", "cancelled"]
 ReserveState = Literal["open", "fixed", "lifted", "contested", "withdrawn"]
@@ -457,7 +457,7 @@ class Onboarding:
     def doe_missing(self) -> list[str]:
         """What the DOE still lacks: a family, or ``datasheets:TAG`` for an item of equipment."""
         filed = {piece.family for piece in self.pieces}
-        missing = [family for family in _DOE_FAMILIES if family not in filed]
+        missing = [family for family in DOE_FAMILY_NAMES if family not in filed]
         covered = {
             tag for piece in self.pieces if piece.family == "datasheets" for tag in piece.equipment
         }
@@ -507,12 +507,17 @@ class Onboarding:
         return self.fully_accepted_on
 
     @property
+    def interview_from(self) -> date | None:
+        """The first day on which the interview counts (O17)."""
+        base = self.interview_base
+        return base + timedelta(days=self.policy.interview_from_days) if base else None
+
+    @property
     def interview(self) -> f.InterviewHeld | None:
         """The interview that counts: held, and not earlier than the settings allow."""
-        base = self.interview_base
-        if base is None:
+        earliest = self.interview_from
+        if earliest is None:
             return None
-        earliest = base + timedelta(days=self.policy.interview_from_days)
         held = (i for i in self.interviews if i.held_on and i.held_on >= earliest)
         return next(held, None)
 
@@ -539,15 +544,6 @@ class Onboarding:
             return "succeeded"
         return "succeeded_with_actions"
 
-
-_DOE_FAMILIES: Final = (
-    "plans",
-    "wiring",
-    "configurations",
-    "datasheets",
-    "certificates",
-    "warranties",
-)
 
 _FALLBACKS: Final[dict[str, tuple[Party, ...]]] = {
     "technical_contact": ("technical_lead",),

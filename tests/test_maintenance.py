@@ -330,6 +330,6 @@ def test_without_a_maintenance_contract_nothing_leaves() -> None:
 
 
 def test_the_interview_may_be_held_from_the_twentieth_day() -> None:
-    assert maintenance.interview_from(Case().o) is None
+    assert Case().o.interview_from is None
     case = Case().activated("2026-06-01 08:00")
-    assert maintenance.interview_from(case.o) == d("2026-06-21")
+    assert case.o.interview_from == d("2026-06-21")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from process import maintenance
 from process.calendar import at, paris_day
 from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
@@ -21,7 +20,7 @@ _MANAGEMENT: Final[tuple[Party, ...]] = ("account_manager", "head_of_projects")
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The invitation, the report with its verdict."""
-    base, first_day = o.interview_base, maintenance.interview_from(o)
+    base, first_day = o.interview_base, o.interview_from
     if base is None or first_day is None:
         return
     if not o.verdict:
@@ -99,7 +98,7 @@ def limits(o: Onboarding, now: datetime) -> list[dict[str, Any]]:
 
 def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
     """The interview, from its first day on."""
-    first_day = maintenance.interview_from(o)
+    first_day = o.interview_from
     if first_day and paris_day(now) >= first_day and not o.verdict:
         yield Expected("interview_held", "project_manager")
 
