@@ -178,6 +178,8 @@ class CommandSettings(BaseSettings):
     database_url: str = Field(default=with_driver("sqlite:///var/onboarding.db"), repr=False)
     documents_url: str = "var/documents"
     inbox: Path = Path("var/inbox")
+    doe_piece_max_mb: int = Field(default=200, ge=1, le=2_000)
+    """The size of one file of the DOE, in megabytes (10⁶ bytes)."""
 
     smtp_host: Line = "localhost"
     smtp_port: int = Field(default=25, ge=1, le=65_535)
@@ -185,6 +187,10 @@ class CommandSettings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_security: Literal["none", "starttls", "tls"] = "none"
     smtp_timeout_seconds: float = Field(default=30, gt=0, le=600)
+    mail_attachments_max_mb: float = Field(default=7, gt=0, le=100)
+    """What one mail may carry, in megabytes (10⁶ bytes) of files; a third more once encoded."""
+    link_days: int = Field(default=30, ge=1, le=365)
+    """How long a link to a document stays open."""
 
     mail_from: Mailbox | None = None
     head_of_projects: Mailbox | None = None

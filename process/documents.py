@@ -56,6 +56,8 @@ DOCUMENT_KINDS: Final[dict[str, DocumentKind]] = {
         # Step 5: DOE
         ("doe", "DOE", "Dossier des Ouvrages Exécutés",
          "released_on by pieces"),
+        ("doe_conteneur", "CNT", "Conteneur chiffré du DOE",
+         "released_on by pieces"),
         # Step 6: maintenance
         ("fiche_incident", "INC", "Fiche procédure d'incident",
          "contract.maintenance"),

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
+from process import doe
 from process import facts as f
 from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_week, paris_day
 from process.contract import Contract, Person, Site
 from process.facts import FACTS, Fact
 from process.fields import canonical
-from process.orders import Recipient
+from process.orders import ReadPiece, Recipient, StatedPiece
 from process.policy import Policy
 from process.record import Record, TakenFact
-from process.vocabulary import DOE_FAMILY_NAMES, Party
+from process.vocabulary import Party
 
 PhaseState = Literal["provisional", "firm", "open", "completed", "cancelled"]
 ReserveState = Literal["open", "fixed", "lifted", "contested", "withdrawn"]
@@ -204,6 +205,10 @@ class ReserveStory:
         return self.ended_on is not None
 
 
+def _stated_piece(family: str, name: str, uri: str) -> StatedPiece:
+    return StatedPiece(key=doe.key_of(family, name, uri), family=family, name=name, uri=uri)
+
+
 class Onboarding:
     """The state of one onboarding at its last fact.
 
@@ -240,8 +245,10 @@ class Onboarding:
         self.recettes: list[Recette] = []
         self.reserves: dict[int, ReserveStory] = {}
         self.accepted_sites: dict[str, date] = {}
-        self.pieces: list[f.DoePieceFiled] = []
-        self.doe_released: f.DoeReleased | None = None
+        self.pieces: dict[str, f.DoePieceFiled] = {}
+        """The pieces of the DOE by their place: filed again, a piece replaces the former."""
+        self.pieces_filed_at: dict[str, datetime] = {}
+        self.doe_releases: list[tuple[f.DoeReleased, datetime]] = []
         self.doe_received: f.DoeReceived | None = None
         self.maintenance_dates: list[f.MaintenanceDateSet] = []
         self.presented: f.MaintenancePresented | None = None
@@ -453,23 +460,70 @@ class Onboarding:
 
     # Step 5
 
+    def stated(self, piece: f.DoePieceFiled) -> StatedPiece | None:
+        """The file of a piece; None for what is not applicable."""
+        if piece.uri is None:
+            return None
+        return _stated_piece(piece.family, piece.name, piece.uri)
+
+    @property
+    def files(self) -> list[StatedPiece]:
+        """Every file that the DOE is made of: its pieces, and the signed minutes."""
+        pieces = [stated for piece in self.pieces.values() if (stated := self.stated(piece))]
+        return [*pieces, *self.signed_minutes]
+
+    @property
+    def signed_minutes(self) -> list[StatedPiece]:
+        """The signed minutes of the recettes, where a file of them was given."""
+        return [
+            _stated_piece(doe.SIGNED, f"Procès-verbal de recette signé {rank}", minutes.pv_uri)
+            for rank, recette in enumerate(self.recettes, start=1)
+            for minutes in recette.signed
+            if minutes.pv_uri
+        ]
+
+    def read(self, stated: StatedPiece | None) -> ReadPiece | None:
+        """What was found in a file, once it was read."""
+        return self.record.pieces.get(stated.key) if stated else None
+
+    @property
+    def files_to_read(self) -> list[StatedPiece]:
+        return [stated for stated in self.files if stated.key not in self.record.pieces]
+
+    @property
+    def doe_pieces(self) -> list[f.DoePieceFiled]:
+        """The pieces that count: those whose file was refused do not."""
+        return [
+            piece
+            for piece in self.pieces.values()
+            if not (read := self.read(self.stated(piece))) or not read.refused
+        ]
+
     @property
     def doe_missing(self) -> list[str]:
         """What the DOE still lacks: a family, or ``datasheets:TAG`` for an item of equipment."""
-        filed = {piece.family for piece in self.pieces}
-        missing = [family for family in DOE_FAMILY_NAMES if family not in filed]
-        covered = {
-            tag for piece in self.pieces if piece.family == "datasheets" for tag in piece.equipment
-        }
-        if "datasheets" not in missing:
-            tags = [item.tag for item in self.contract.equipment]
-            missing += [f"datasheets:{tag}" for tag in tags if tag not in covered]
-        return missing
+        return doe.missing(self.contract, self.doe_pieces)
+
+    @property
+    def doe_is_being_read(self) -> bool:
+        return self.record.reads_pieces and bool(self.files_to_read)
+
+    @property
+    def doe_released(self) -> f.DoeReleased | None:
+        """The last release: there is another one when pieces were filed after the first."""
+        return self.doe_releases[-1][0] if self.doe_releases else None
+
+    @property
+    def doe_changed(self) -> bool:
+        """A piece was filed since the last release."""
+        if not self.doe_releases:
+            return False
+        return any(at > self.doe_releases[-1][1] for at in self.pieces_filed_at.values())
 
     @property
     def doe_may_leave(self) -> bool:
         released = self.doe_released is not None or self.policy.doe_release_automatic
-        return released and not self.doe_missing
+        return released and not self.doe_missing and not self.doe_is_being_read
 
     # Effects
 
@@ -738,13 +792,14 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _at: datetime) -> None:
 
 
 @_folds(f.DoePieceFiled)
-def _(o: Onboarding, fact: f.DoePieceFiled, _at: datetime) -> None:
-    o.pieces.append(fact)
+def _(o: Onboarding, fact: f.DoePieceFiled, received_at: datetime) -> None:
+    place = doe.place_of(fact)
+    o.pieces[place], o.pieces_filed_at[place] = fact, received_at
 
 
 @_folds(f.DoeReleased)
-def _(o: Onboarding, fact: f.DoeReleased, _at: datetime) -> None:
-    o.doe_released = fact
+def _(o: Onboarding, fact: f.DoeReleased, received_at: datetime) -> None:
+    o.doe_releases.append((fact, received_at))
 
 
 @_folds(f.DoeReceived)

@@ -29,6 +29,22 @@ class Recipient(Order):
     phone: str | None = None
 
 
+class Invitation(Order):
+    """An event for the calendars of those a mail is addressed to. The same ``uid`` with a higher
+    ``sequence`` moves or cancels the former (RFC 5546)."""
+
+    uid: str
+    """``kickoff``, ``phase-P1``…: unique within the onboarding, the same when the date moves."""
+    sequence: int
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    all_day: bool = False
+    """Only the days are known: the hour is still to be agreed."""
+    place: str = ""
+    cancelled: bool = False
+
+
 class Document(Order):
     """A document that a sending carries. Two of one kind and subject are versions of one
     document."""
@@ -47,6 +63,7 @@ class Sending(Order):
     to: list[Recipient]
     data: dict[str, Any]
     documents: tuple[Document, ...] = ()
+    invitations: tuple[Invitation, ...] = ()
     manager: Recipient | None = None
     """Who signs the mail, issues its documents and receives the answers."""
     at: datetime | None = None
@@ -72,6 +89,8 @@ class DocumentOrder(Order):
     sites: list[str]
     """Codes of the sites concerned."""
     data: dict[str, Any]
+    replaces: str | None = None
+    """The reference of the version that this one replaces."""
 
 
 class IssuedDocument(Order):
@@ -98,6 +117,7 @@ class MailOrder(Order):
     data: dict[str, Any]
     attachments: list[str]
     """References of issued documents."""
+    invitations: list[Invitation] = []
 
 
 class SentMail(Order):
@@ -117,6 +137,57 @@ class MailReport(Order):
     kind: str
     key: str
     mails: list[SentMail]
+    withheld: list[str] = []
+    """References of the documents too large to be attached, when no link to them can be given."""
+
+
+class StatedPiece(Order):
+    """A file that a fact names: a piece of the DOE, or a signed original."""
+
+    key: str
+    family: str
+    name: str
+    uri: str
+
+
+class ReadPieces(Order):
+    """Read, check and keep these files."""
+
+    onboarding: str
+    pieces: list[StatedPiece]
+
+
+class SecretFound(Order):
+    """A secret in a file: what it is and where, never its value."""
+
+    what: str
+    line: int | None = None
+
+
+class ReadPiece(Order):
+    """What was found in a file; without ``refused`` it is kept, byte for byte."""
+
+    key: str
+    refused: str | None = None
+    """Why it cannot be part of the DOE, in French."""
+    sha256: str = ""
+    size: int = 0
+    """Bytes."""
+    media: str = ""
+    """Its type, by its content: ``application/pdf``, ``image/jpeg``, ``text/plain``…"""
+    pages: int | None = None
+    """Of a PDF."""
+    signed: bool = False
+    """It bears an electronic signature, which merging would undo."""
+    secrets: list[SecretFound] = []
+    """The first ones that were found."""
+    secrets_count: int = 0
+
+
+class PiecesRead(Order):
+    """The answer: each file in the order in which it was asked for."""
+
+    pieces: list[ReadPiece]
 
 
 class WorkedDays(Order):

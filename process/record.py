@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from process.orders import IssuedDocument, Sending, SentMail
+from process.orders import IssuedDocument, ReadPiece, Sending, SentMail
 
 REJECTED_KEPT: Final = 50
 REJECTED_BYTES: Final = 2_000
@@ -97,7 +97,7 @@ class OpenPoint(BaseModel):
     """Something a person must see and settle; it blocks nothing else."""
 
     id: str
-    kind: Literal["mail", "document", "waiting_fact"]
+    kind: Literal["mail", "document", "piece", "waiting_fact"]
     message: str
     since: datetime
     owed_by: str
@@ -123,6 +123,10 @@ class Record(BaseModel):
     document_subjects: dict[str, list[str]] = {}
     """For each kind of document, its subjects in order: the n of ``TYPE-contract-n-vN``."""
     document_versions: dict[str, int] = {}
+    reads_pieces: bool = False
+    """The files of the DOE are read: not in the runs begun before that could be done."""
+    pieces: dict[str, ReadPiece] = {}
+    """What was found in each file of the DOE, by its key."""
     open_points: list[OpenPoint] = []
     known_since: dict[str, datetime] = {}
     """When each limit first became known: rungs before that are skipped."""
@@ -137,7 +141,7 @@ class Record(BaseModel):
     def open_point(
         self,
         id_: str,
-        kind: Literal["mail", "document", "waiting_fact"],
+        kind: Literal["mail", "document", "piece", "waiting_fact"],
         message: str,
         now: datetime,
         sending: str | None = None,

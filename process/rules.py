@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from process import doe, french
 from process import facts as f
-from process import french
 from process.calendar import elapsed_hours, iso_week, paris_day, start_of
 from process.facts import FACTS, Fact
 from process.fields import canonical
@@ -23,6 +23,7 @@ from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, ReserveStory
 from process.record import TakenFact
 from process.refusals import Problem, problems
+from process.vocabulary import DOE_FAMILY_NAMES
 
 MAX_PAYLOAD_BYTES: Final = 128_000
 MAX_TAKEN_BYTES: Final = 800_000
@@ -525,15 +526,33 @@ def _not_logged(story: ReserveStory, fact: f.ReserveContested | f.ReserveWithdra
 @_rule(f.DoePieceFiled)
 def _(o: Onboarding, fact: f.DoePieceFiled, _now: datetime) -> None:
     _known_equipment(o, fact.equipment, "equipment")
-    if any(_same(piece, fact) for piece in o.pieces):
+    held = o.pieces.get(doe.place_of(fact))
+    if held is None or not _same(held, fact):
+        return
+    # What was refused may have been put right since.
+    read = o.read(o.stated(held))
+    if read is None or not read.refused:
         raise AlreadyKnown
 
 
 @_rule(f.DoeReleased)
 def _(o: Onboarding, fact: f.DoeReleased, _now: datetime) -> None:
-    _once(o.doe_released, fact)
+    if not o.doe_changed:
+        _once(o.doe_released, fact)
     if o.doe_missing:
-        raise Refused(f"DOE incomplet, il manque : {', '.join(o.doe_missing)}")
+        raise Refused(f"DOE incomplet, il manque : {_doe_lacks(o)}")
+    if o.doe_is_being_read:
+        raise Waits("la lecture des pièces déjà versées")
+
+
+def _doe_lacks(o: Onboarding) -> str:
+    """What is missing, as a person says it: families, then the items without a datasheet."""
+    names = [DOE_FAMILY_NAMES.get(lacking, lacking) for lacking in o.doe_missing]
+    tags = [name.removeprefix("datasheets:") for name in names if name.startswith("datasheets:")]
+    families = [name for name in names if not name.startswith("datasheets:")]
+    if tags:
+        families.append(f"la fiche technique de {french.enumeration(tags)}")
+    return ", ".join(families)
 
 
 @_rule(f.DoeReceived)

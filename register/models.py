@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, MetaData, String
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -91,6 +91,8 @@ class Document(Base):
     path: Mapped[str]
     issued_at: Mapped[datetime]
     recipients: Mapped[list[Any]]
+    data: Mapped[dict[str, Any] | None]
+    """What it states: the next version tells what changed since."""
 
 
 class Mail(Base):
@@ -113,4 +115,53 @@ class Mail(Base):
     reply: Mapped[str | None]
     attachments: Mapped[list[Any]]
     attempts: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class Piece(Base):
+    """A file received for the DOE, kept byte for byte under its fingerprint."""
+
+    __tablename__ = "pieces"
+
+    onboarding: Mapped[str] = mapped_column(ForeignKey("onboardings.reference"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    media: Mapped[str]
+    name: Mapped[str]
+    uri: Mapped[str]
+    path: Mapped[str]
+    secrets: Mapped[list[Any]]
+    """The secrets found in it: what and where, never their value."""
+    received_at: Mapped[datetime]
+
+
+class DoePassword(Base):
+    """The password of the encrypted containers of one onboarding: here and nowhere else."""
+
+    __tablename__ = "doe_passwords"
+
+    onboarding: Mapped[str] = mapped_column(ForeignKey("onboardings.reference"), primary_key=True)
+    password: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class PasswordReading(Base):
+    """Who was shown the password of a DOE, and when."""
+
+    __tablename__ = "password_readings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    onboarding: Mapped[str] = mapped_column(ForeignKey("onboardings.reference"), index=True)
+    read_by: Mapped[str]
+    read_at: Mapped[datetime]
+
+
+class Key(Base):
+    """A key of ours, made once: the worker signs the links to documents with it, the HTTP service
+    checks them."""
+
+    __tablename__ = "keys"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str]
     created_at: Mapped[datetime]

@@ -20,7 +20,17 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from process.contract import Contract
 from process.orders import IssuedDocument
 from register.address import with_driver
-from register.models import Base, Document, Mail, Onboarding, Utc
+from register.models import (
+    Base,
+    Document,
+    DoePassword,
+    Key,
+    Mail,
+    Onboarding,
+    PasswordReading,
+    Piece,
+    Utc,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -81,6 +91,20 @@ class RegisteredDocument(_Row):
     path: str
     issued_at: datetime
     recipients: list[dict[str, Any]]
+
+
+class RegisteredPiece(_Row):
+    """A file received for the DOE; ``path`` is relative to the document store."""
+
+    onboarding: str
+    sha256: str
+    size: int
+    media: str
+    name: str
+    uri: str
+    path: str
+    secrets: list[dict[str, Any]]
+    received_at: datetime
 
 
 class MailRow(_Row):
@@ -246,6 +270,7 @@ class Register:
             onboarding=order.onboarding,
             path=path,
             recipients=[one.model_dump(mode="json") for one in order.recipients],
+            data=order.data,
         )
         async with self._session.begin() as session:
             await session.execute(new.on_conflict_do_nothing(index_elements=["reference"]))
@@ -254,9 +279,87 @@ class Register:
             message = f"le document {issued.reference} est déjà émis, avec une autre empreinte"
             raise AlreadyIssued(message)
 
+    async def registered_document(self, reference: str) -> RegisteredDocument | None:
+        """The whole row of an issued document, if there is one."""
+        row = await self._document(reference)
+        return None if row is None else RegisteredDocument.model_validate(row)
+
+    async def document_of(self, sha256: str) -> RegisteredDocument | None:
+        """An issued document by its fingerprint, if there is one."""
+        query = select(Document).where(Document.sha256 == sha256).order_by(Document.issued_at)
+        async with self._session() as session:
+            row = await session.scalar(query.limit(1))
+        return None if row is None else RegisteredDocument.model_validate(row)
+
+    async def stated(self, reference: str) -> dict[str, Any] | None:
+        """What an issued document states: the data of its order."""
+        row = await self._document(reference)
+        return None if row is None else row.data
+
     async def _document(self, reference: str) -> Document | None:
         async with self._session() as session:
             return await session.get(Document, reference)
+
+    # The DOE
+
+    async def record_piece(self, piece: RegisteredPiece) -> None:
+        """Record a file received for the DOE, once."""
+        new = self._insert(Piece).values(**piece.model_dump())
+        async with self._session.begin() as session:
+            await session.execute(
+                new.on_conflict_do_nothing(index_elements=["onboarding", "sha256"])
+            )
+
+    async def pieces(self, onboarding: str) -> list[RegisteredPiece]:
+        """Every file received for the DOE of an onboarding, the oldest first."""
+        query = (
+            select(Piece)
+            .where(Piece.onboarding == onboarding)
+            .order_by(Piece.received_at, Piece.sha256)
+        )
+        async with self._session() as session:
+            rows = (await session.scalars(query)).all()
+        return [RegisteredPiece.model_validate(row) for row in rows]
+
+    async def doe_password(self, onboarding: str, proposed: str | None = None) -> str | None:
+        """The password of the onboarding's encrypted containers: the one it already has, else
+        ``proposed``, which it keeps from then on. None when it has none and none is proposed."""
+        async with self._session.begin() as session:
+            if proposed is not None:
+                new = self._insert(DoePassword).values(
+                    onboarding=onboarding, password=proposed, created_at=datetime.now(UTC)
+                )
+                await session.execute(new.on_conflict_do_nothing(index_elements=["onboarding"]))
+            password: str | None = await session.scalar(
+                select(DoePassword.password).where(DoePassword.onboarding == onboarding)
+            )
+        return password
+
+    async def password_read(self, onboarding: str, by: str) -> None:
+        """Record that someone was shown the password of a DOE."""
+        async with self._session.begin() as session:
+            session.add(
+                PasswordReading(onboarding=onboarding, read_by=by, read_at=datetime.now(UTC))
+            )
+
+    async def password_readings(self, onboarding: str) -> list[tuple[str, datetime]]:
+        """Who was shown the password of a DOE, and when, the oldest first."""
+        query = (
+            select(PasswordReading)
+            .where(PasswordReading.onboarding == onboarding)
+            .order_by(PasswordReading.id)
+        )
+        async with self._session() as session:
+            return [(row.read_by, row.read_at) for row in await session.scalars(query)]
+
+    # Keys
+
+    async def key(self, name: str, proposed: str) -> str:
+        """The key of that name: the one that is kept, else ``proposed``, kept from then on."""
+        new = self._insert(Key).values(name=name, value=proposed, created_at=datetime.now(UTC))
+        async with self._session.begin() as session:
+            await session.execute(new.on_conflict_do_nothing(index_elements=["name"]))
+            return (await session.get_one(Key, name)).value
 
     # Mails
 
