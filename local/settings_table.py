@@ -52,14 +52,23 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
         "`sqlite:///chemin`, `postgresql://…`",
         "Registre : contrats, documents, courriels, état des onboardings",
     ),
-    "documents_url": ("dossier", "Documents émis ; `s3://…` n'est pas encore pris en charge"),
-    "inbox": ("dossier", "Pièces du DOE à lire ; pas encore utilisé"),
+    "documents_url": (
+        "dossier, `s3://seau/préfixe`",
+        "Documents émis et pièces reçues ; s3 : variables `AWS_*` habituelles",
+    ),
+    "inbox": ("dossier", "Pièces du DOE à lire, et procès-verbaux signés"),
+    "doe_piece_max_mb": ("Mo, 2000 au plus", "Taille d'une pièce du DOE"),
     "smtp_host": ("nom ou adresse", "Serveur de messagerie"),
     "smtp_port": ("1 à 65535", "Port du serveur de messagerie"),
     "smtp_user": ("texte", "Identifiant ; toujours avec le mot de passe"),
     "smtp_password": ("secret", "Mot de passe ; toujours avec l'identifiant"),
     "smtp_security": ("`none`, `starttls` ou `tls`", "Chiffrement, exigé s'il est demandé"),
     "smtp_timeout_seconds": ("secondes, 600 au plus", "Silence au-delà duquel l'envoi est repris"),
+    "mail_attachments_max_mb": (
+        "Mo, 100 au plus",
+        "Pièces jointes d'un courriel ; au-delà, un lien (`ONBOARDING_PUBLIC_URL`)",
+    ),
+    "link_days": ("jours, 365 au plus", "Validité d'un lien vers un document"),
     "webhook_secrets": (
         "`nom=whsec_…,nom=whsec_…`",
         "Clés du service HTTP ; vérifiées, pas encore utilisées",
@@ -68,7 +77,10 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
         "`id=base64,…`",
         "Chiffrement des historiques ; refusé tant qu'il n'est pas pris en charge",
     ),
-    "public_url": ("`https://…`", "Adresse des liens vers les documents ; pas encore utilisée"),
+    "public_url": (
+        "`https://…`",
+        "Adresse du service HTTP, pour les liens vers les documents trop volumineux",
+    ),
 }
 """The form and the meaning of the settings that are no duration and no calendar."""
 

@@ -32,6 +32,20 @@ class Action(Outside):
     due_on: Day | None = None
 
 
+class Responsibility(Outside):
+    """What falls to someone during the project."""
+
+    who: Line
+    what: Text
+
+
+class Milestone(Outside):
+    """A step of the provisional schedule; ``on`` when its day is known."""
+
+    what: Line
+    on: Day | None = None
+
+
 class _Slot(Outside):
     """A start and an end; the end comes after the start."""
 
@@ -60,7 +74,13 @@ class KickoffPlanned(Fact):
     starts_at: Instant
     place: Line
     objectives: Listed[Line] = []
+    schedule: Listed[Milestone] = []
+    responsibilities: Listed[Responsibility] = []
     access: Text | None = None
+    access_hours: Text | None = None
+    badges: Text | None = None
+    safety_plan: Text | None = None
+    audit_arrangements: Text | None = None
     to_bring: Listed[Line] = []
 
 
@@ -68,6 +88,7 @@ class KickoffHeld(Fact):
     TITLE = "Le kick-off s'est tenu ; il fixe le plan de travaux"
 
     held_on: Day
+    place: Line | None = None
     attendees: Listed[Line]
     phases: Listed[PlannedPhase] = Field(min_length=1)
     decisions: Listed[Text] = []
@@ -88,6 +109,8 @@ class ScopeChange(Outside):
     title: Line
     reason: Text
     phases: Listed[Reference]
+    price: Text | None = None
+    schedule_effect: Text | None = None
 
 
 class AuditConcluded(Fact):
@@ -100,8 +123,10 @@ class AuditConcluded(Fact):
     network: Text | None = None
     plans: Text | None = None
     accesses: Text | None = None
+    gaps: Listed[Text] = []
     risks: Listed[Text] = []
     work_plan_effect: Text | None = None
+    contract_effect: Text | None = None
 
 
 class ScopeChangeAnswered(Fact):
@@ -120,6 +145,14 @@ class Waiver(Outside):
     reason: Text
 
 
+class DayOfWorks(Outside):
+    """What is done on one day of a phase."""
+
+    on: Day
+    works: Listed[Line]
+    crew: Listed[Line] = []
+
+
 class PhasePlanned(Fact, _Slot):
     TITLE = "Une phase d'intervention est planifiée (ou déplacée)"
 
@@ -130,9 +163,11 @@ class PhasePlanned(Fact, _Slot):
     waiver: Waiver | None = None
     notice_sent_at: Instant | None = None
     """When a schedule of the past was sent: only in the history of a contract taken over."""
+    works_by_day: Listed[DayOfWorks] = []
     crew: Listed[Line] = []
     access: Text | None = None
     outages: Text | None = None
+    counter_measures: Text | None = None
     prerequisites: Listed[Text] = []
 
 
@@ -150,6 +185,14 @@ class PhaseCompleted(Fact):
     completed_at: Instant
 
 
+class PhaseProgress(Outside):
+    """How far a phase is, in hundredths of its works."""
+
+    phase: Reference
+    percent: int = Field(ge=0, le=100, strict=True)
+    remark: Text | None = None
+
+
 class ProgressReported(Fact):
     TITLE = "Le point d'avancement de la semaine s'est tenu"
 
@@ -157,6 +200,7 @@ class ProgressReported(Fact):
     done: Listed[Text]
     next: Listed[Text]
     decisions: Listed[Text] = []
+    progress: Listed[PhaseProgress] = []
 
 
 class DeviationDeclared(Fact):
@@ -218,6 +262,9 @@ class Reserve(Outside):
     due_on: Day | None = None
     equipment: Reference | None = None
     site: Reference | None = None
+    action: Text | None = None
+    """How it will be corrected (the plan de levée)."""
+    who: Line | None = None
 
 
 class GridLine(Outside):
@@ -335,12 +382,35 @@ class MaintenanceDateSet(Fact):
         return self
 
 
+class _CallPlanned(Fact):
+    """A call at an agreed hour; without ``ends_at`` it lasts half an hour."""
+
+    starts_at: Instant
+    ends_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _CallPlanned:
+        if self.ends_at is not None and self.ends_at <= self.starts_at:
+            raise ValueError("ends_at doit suivre starts_at")
+        return self
+
+
+class PresentationPlanned(_CallPlanned):
+    TITLE = "La présentation téléphonique de la maintenance est planifiée"
+
+
 class MaintenancePresented(Fact):
     TITLE = "Le service de maintenance a été présenté par téléphone"
 
     held_on: Day
     attendees: Listed[Line] = []
+    topics: Listed[Text] = []
+    actions: Listed[Action] = []
     remarks: Text | None = None
+
+
+class InterviewPlanned(_CallPlanned):
+    TITLE = "L'entretien à 30 jours est planifié"
 
 
 class InterviewHeld(Fact):
@@ -353,6 +423,7 @@ class InterviewHeld(Fact):
     strengths: Listed[Text] = []
     improvements: Listed[Text] = []
     actions: Listed[Action] = []
+    attendees: Listed[Line] = []
     scores_by_step: dict[Line, Score] = {}
     tried_on: Day | None = None
     not_held_reason: Text | None = None
@@ -472,7 +543,9 @@ FACTS: Final[dict[str, type[Fact]]] = {
         DoeReleased,
         DoeReceived,
         MaintenanceDateSet,
+        PresentationPlanned,
         MaintenancePresented,
+        InterviewPlanned,
         InterviewHeld,
         ContactReplaced,
         LimitMoved,

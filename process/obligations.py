@@ -248,7 +248,7 @@ def _doe(o: Onboarding, _now: datetime) -> Iterator[Limit]:
     clock = o.fully_accepted_on
     yield Limit(
         end_of(o.calendar.add(clock, o.policy.doe_jo)) if clock else None,
-        o.accepted_at("doe_delivery"),
+        o.doe_delivered_at,
     )
 
 

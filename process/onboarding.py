@@ -247,11 +247,14 @@ class Onboarding:
         self.accepted_sites: dict[str, date] = {}
         self.pieces: dict[str, f.DoePieceFiled] = {}
         """The pieces of the DOE by their place: filed again, a piece replaces the former."""
-        self.pieces_filed_at: dict[str, datetime] = {}
-        self.doe_releases: list[tuple[f.DoeReleased, datetime]] = []
+        self.doe_releases: list[f.DoeReleased] = []
+        self.doe_changed = False
+        """A piece was filed since the last release."""
         self.doe_received: f.DoeReceived | None = None
         self.maintenance_dates: list[f.MaintenanceDateSet] = []
+        self.presentation_plans: list[f.PresentationPlanned] = []
         self.presented: f.MaintenancePresented | None = None
+        self.interview_plans: list[f.InterviewPlanned] = []
         self.interviews: list[f.InterviewHeld] = []
         self.settled: list[f.OpenPointSettled] = []
         self.moved_limits: dict[tuple[str, str | None], f.LimitMoved] = {}
@@ -511,14 +514,13 @@ class Onboarding:
     @property
     def doe_released(self) -> f.DoeReleased | None:
         """The last release: there is another one when pieces were filed after the first."""
-        return self.doe_releases[-1][0] if self.doe_releases else None
+        return self.doe_releases[-1] if self.doe_releases else None
 
     @property
-    def doe_changed(self) -> bool:
-        """A piece was filed since the last release."""
-        if not self.doe_releases:
-            return False
-        return any(at > self.doe_releases[-1][1] for at in self.pieces_filed_at.values())
+    def doe_delivered_at(self) -> datetime | None:
+        """When the mail that first handed the DOE over was accepted."""
+        keys = [key for key in self.record.sendings if key.startswith("doe_delivery")]
+        return min((at for key in keys if (at := self.accepted_at(key))), default=None)
 
     @property
     def doe_may_leave(self) -> bool:
@@ -792,14 +794,15 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _at: datetime) -> None:
 
 
 @_folds(f.DoePieceFiled)
-def _(o: Onboarding, fact: f.DoePieceFiled, received_at: datetime) -> None:
-    place = doe.place_of(fact)
-    o.pieces[place], o.pieces_filed_at[place] = fact, received_at
+def _(o: Onboarding, fact: f.DoePieceFiled, _at: datetime) -> None:
+    o.pieces[doe.place_of(fact)] = fact
+    o.doe_changed = bool(o.doe_releases)
 
 
 @_folds(f.DoeReleased)
-def _(o: Onboarding, fact: f.DoeReleased, received_at: datetime) -> None:
-    o.doe_releases.append((fact, received_at))
+def _(o: Onboarding, fact: f.DoeReleased, _at: datetime) -> None:
+    o.doe_releases.append(fact)
+    o.doe_changed = False
 
 
 @_folds(f.DoeReceived)
@@ -810,6 +813,16 @@ def _(o: Onboarding, fact: f.DoeReceived, _at: datetime) -> None:
 @_folds(f.MaintenanceDateSet)
 def _(o: Onboarding, fact: f.MaintenanceDateSet, _at: datetime) -> None:
     o.maintenance_dates.append(fact)
+
+
+@_folds(f.PresentationPlanned)
+def _(o: Onboarding, fact: f.PresentationPlanned, _at: datetime) -> None:
+    o.presentation_plans.append(fact)
+
+
+@_folds(f.InterviewPlanned)
+def _(o: Onboarding, fact: f.InterviewPlanned, _at: datetime) -> None:
+    o.interview_plans.append(fact)
 
 
 @_folds(f.MaintenancePresented)

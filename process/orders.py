@@ -43,6 +43,8 @@ class Invitation(Order):
     """Only the days are known: the hour is still to be agreed."""
     place: str = ""
     cancelled: bool = False
+    attendees: list[Recipient] = []
+    """Whom it concerns; without any, everyone the mail is addressed to."""
 
 
 class Document(Order):

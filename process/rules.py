@@ -537,8 +537,12 @@ def _(o: Onboarding, fact: f.DoePieceFiled, _now: datetime) -> None:
 
 @_rule(f.DoeReleased)
 def _(o: Onboarding, fact: f.DoeReleased, _now: datetime) -> None:
+    # Released again when pieces were filed since: the same words again need a fact_id of their own
+    # to be told from a repeat.
     if not o.doe_changed:
         _once(o.doe_released, fact)
+    elif fact.fact_id is None and any(_same(release, fact) for release in o.doe_releases):
+        raise AlreadyKnown
     if o.doe_missing:
         raise Refused(f"DOE incomplet, il manque : {_doe_lacks(o)}")
     if o.doe_is_being_read:
@@ -558,7 +562,7 @@ def _doe_lacks(o: Onboarding) -> str:
 @_rule(f.DoeReceived)
 def _(o: Onboarding, fact: f.DoeReceived, _now: datetime) -> None:
     _once(o.doe_received, fact)
-    if not o.accepted_at("doe_delivery"):
+    if not o.doe_delivered_at:
         raise Waits("doe_released")
 
 
@@ -579,6 +583,15 @@ def _(o: Onboarding, fact: f.MaintenanceDateSet, _now: datetime) -> None:
         raise Refused("la maintenance est déjà activée")
 
 
+@_rule(f.PresentationPlanned)
+def _(o: Onboarding, fact: f.PresentationPlanned, _now: datetime) -> None:
+    _maintained(o)
+    if o.presentation_plans and _same(o.presentation_plans[-1], fact):
+        raise AlreadyKnown
+    if o.presented:
+        raise Refused("le service de maintenance a déjà été présenté")
+
+
 @_rule(f.MaintenancePresented)
 def _(o: Onboarding, fact: f.MaintenancePresented, _now: datetime) -> None:
     _maintained(o)
@@ -588,6 +601,16 @@ def _(o: Onboarding, fact: f.MaintenancePresented, _now: datetime) -> None:
 
 
 # Step 7
+
+
+@_rule(f.InterviewPlanned)
+def _(o: Onboarding, fact: f.InterviewPlanned, _now: datetime) -> None:
+    if o.interview_base is None:
+        raise Waits("activation" if o.contract.maintenance else "recette_signed_off")
+    if o.interview_plans and _same(o.interview_plans[-1], fact):
+        raise AlreadyKnown
+    if o.verdict:
+        raise Refused("l'entretien à 30 jours est clos")
 
 
 @_rule(f.InterviewHeld)
@@ -626,6 +649,8 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
         raise Refused(Problem("action", "l'envoi est déjà retenté sans relâche"))
     if point.sending and fact.action == "abandon" and point.sending.startswith(_NEEDED):
         raise Refused(Problem("action", "cet envoi est dû : retry, ou done_otherwise"))
+    if point.kind == "document" and not point.sending and fact.action == "retry":
+        raise Refused(Problem("action", "à remettre par un autre moyen, puis done_otherwise"))
     if point.kind == "waiting_fact" and fact.action == "retry":
         raise Refused(Problem("action", "ce fait est jugé de nouveau à chaque fait reçu"))
 

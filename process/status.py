@@ -43,8 +43,16 @@ class ReserveStatus(_Part):
     history: list[dict[str, Any]]
 
 
+class RefusedPieceStatus(_Part):
+    family: str
+    name: str
+    reason: str
+
+
 class DoeStatus(_Part):
     missing: list[str]
+    refused: list[RefusedPieceStatus] = []
+    """The pieces whose file cannot be part of the DOE, and why."""
     delivered_at: datetime | None = None
 
 

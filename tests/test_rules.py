@@ -8,6 +8,7 @@ import pytest
 
 from process import rules
 from process.facts import FACTS
+from process.orders import ReadPiece
 from process.record import OpenPoint
 from tests.builders import (
     PRESENT,
@@ -602,10 +603,11 @@ def test_an_incomplete_doe_is_not_released_and_what_is_missing_is_listed() -> No
     release = {"released_on": "2026-05-13", "by": "Chef"}
     assert Case().refused("doe_released", NOW, **release) == (
         "DOE incomplet, il manque : "
-        "plans, wiring, configurations, datasheets, certificates, warranties"
+        "Plans d'implantation à jour, Schémas de câblage, Configurations des équipements, "
+        "Fiches techniques, Certificats de conformité, Garanties constructeur"
     )
     assert file_doe(Case(), but="SW-01").refused("doe_released", NOW, **release) == (
-        "DOE incomplet, il manque : datasheets:SW-01"
+        "DOE incomplet, il manque : la fiche technique de SW-01"
     )
     case = file_doe(Case()).take("doe_released", NOW, **release)
     assert case.refused("doe_released", NOW, **{**release, "by": "Autre"}) == ALREADY
@@ -626,6 +628,52 @@ def test_a_datasheet_covers_the_items_it_names_and_no_other() -> None:
     assert case.o.doe_missing == ["datasheets:SW-01"]
     case.take("doe_piece_filed", NOW, family="plans", name="x", uri="x.pdf", equipment=["SW-01"])
     assert case.o.doe_missing == ["datasheets:SW-01"]
+
+
+def test_a_piece_filed_again_replaces_the_former_and_asks_for_another_release() -> None:
+    release = {"released_on": "2026-05-13", "by": "Chef"}
+    case = file_doe(Case()).take("doe_released", NOW, **release)
+    count = len(case.o.pieces)
+    case.take("doe_piece_filed", NOW, family="plans", name="plans", uri="plans-b.pdf")
+    assert len(case.o.pieces) == count
+    assert case.o.doe_changed
+    # A repeat of the first release is no second one; another day, or another id, is.
+    assert case.is_known("doe_released", NOW, **release)
+    case.take("doe_released", NOW, **release, fact_id="second")
+    assert not case.o.doe_changed
+    assert len(case.o.doe_releases) == 2
+
+
+def test_a_piece_whose_file_is_refused_is_missing_until_it_is_filed_again() -> None:
+    case = file_doe(Case())
+    file = next(file for file in case.o.files if file.family == "plans")
+    case.o.record.reads_pieces = True
+    release = {"released_on": "2026-05-13", "by": "Chef"}
+    assert case.waits("doe_released", NOW, **release) == "la lecture des pièces déjà versées"
+    for each in case.o.files:
+        refused = "le fichier est illisible" if each == file else None
+        case.o.record.pieces[each.key] = ReadPiece(key=each.key, refused=refused)
+    assert case.o.doe_missing == ["plans"]
+    assert "Plans d'implantation" in case.refused("doe_released", NOW, **release)
+    # The very same fact again: the file may have been put right.
+    case.take("doe_piece_filed", NOW, family="plans", name="plans", uri="plans.pdf")
+    assert case.is_known("doe_piece_filed", NOW, family="wiring", name="wiring", uri="wiring.pdf")
+
+
+def test_the_calls_are_planned_until_they_are_held() -> None:
+    case = Case()
+    call = {"starts_at": iso("2026-06-03 11:00")}
+    assert case.waits("interview_planned", NOW, **call) == "activation"
+    case.take("presentation_planned", NOW, **call)
+    assert case.is_known("presentation_planned", NOW, **call)
+    case.recette("2026-05-05").activated("2026-06-01 08:00")
+    case.take("presentation_planned", NOW, starts_at=iso("2026-06-04 11:00"))
+    case.take("maintenance_presented", "2026-06-04 12:00", held_on="2026-06-04")
+    assert "déjà été présenté" in case.refused("presentation_planned", NOW, **call)
+    case.take("interview_planned", "2026-06-10 12:00", **call)
+    assert case.is_known("interview_planned", "2026-06-10 12:00", **call)
+    case.take("interview_held", "2026-06-24 12:00", **INTERVIEW)
+    assert "clos" in case.refused("interview_planned", NOW, starts_at=iso("2026-06-25 11:00"))
 
 
 def test_a_receipt_waits_for_the_doe() -> None:

@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.handlers import facts_as_handlers
     from workflows.intake import Intake
     from workflows.names import WORKFLOW_TYPE
+    from workflows.reading import Reading
     from workflows.reporting import status
     from workflows.sendings import mail, plain
     from workflows.steps import STEPS, any_step, current_step
@@ -70,12 +71,13 @@ class Life:
         self.o = Onboarding(contract, WorkCalendar(carried.days), carried.policy, carried.record)
         self.intake = Intake(self.o)
         self.dispatch = Dispatch(self.o, alarm.ring)
+        self.reading = Reading(self.o, alarm.ring)
         self.display = Display(self.o, alarm.ring)
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way."""
-        return self.dispatch.idle and self.display.idle
+        return self.dispatch.idle and self.reading.idle and self.display.idle
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -226,12 +228,15 @@ class ClientOnboarding:
         while True:
             self._alarm.hush()
             life.dispatch.reap()
+            life.reading.reap()
             life.display.reap()
             await self._renew_history(life)
             self._read_signals()
             await _renew_calendar(life)
             now = workflow.now()
             _let_time_pass(life, now)
+            if not o.cancelled:
+                life.reading.start()
             held = deadlines(o, now)
             note_known(o, held, now)
             agenda = look(o, held, now)
@@ -253,6 +258,7 @@ class ClientOnboarding:
         if o.cancelled:
             # What has not left yet no longer does; the end itself is told first.
             life.dispatch.drop_all_but([end.key for end in any_step.cancellation(o)])
+            life.reading.drop()
             return life.quiet
         if current_step(o) is not None or not life.quiet:
             return False

@@ -80,6 +80,7 @@ class Dispatch:
             )
         else:
             entry.mails = report.mails
+            self._withheld(sending, report)
             refused = [sent for sent in report.mails if sent.refused]
             entry.state = "blocked" if refused else "done"
             if refused:
@@ -98,6 +99,15 @@ class Dispatch:
                 entry.documents = []
                 entry.send_again(replaced)
             self._stir()
+
+    def _withheld(self, sending: Sending, report: MailReport) -> None:
+        """A document too large for a mail must reach its reader by other means."""
+        for reference in report.withheld:
+            message = (
+                f"Le document {reference} est trop volumineux pour le courriel "
+                f"« {title(sending)} » : le remettre par un autre moyen"
+            )
+            self._o.record.open_point(f"remise:{reference}", "document", message, workflow.now())
 
     def _dead_mailbox(self, address: str, message: str) -> None:
         """One point for a mailbox that refuses its reminders, not one a day."""
@@ -119,6 +129,10 @@ class Dispatch:
             reply_to=sending.manager,
             data=sending.data,
             attachments=entry.documents,
+            invitations=[
+                event.model_copy(update={"sequence": event.sequence + entry.revision})
+                for event in sending.invitations
+            ],
         )
         early = timedelta(hours=self._o.policy.mail_alert_hours)
         try:
@@ -140,16 +154,19 @@ class Dispatch:
         for document, reference in zip(sending.documents, entry.documents, strict=True):
             if self._issued(reference):
                 continue
+            stem, _, number = reference.rpartition("-v")
+            version = int(number)
             order = DocumentOrder(
                 onboarding=self._o.contract.reference,
                 kind=document.kind,
                 reference=reference,
-                version=int(reference.rpartition("-v")[2]),
+                version=version,
                 dated_on=paris_day(entry.started_at).isoformat(),
                 issuer=sending.manager if sending.manager and sending.manager.name else None,
                 recipients=sending.to,
                 sites=document.sites,
                 data=document.data,
+                replaces=f"{stem}-v{version - 1}" if version > 1 else None,
             )
             issued = await effects.issue_document(order, patience)
             self._o.record.documents.append(issued)

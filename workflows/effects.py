@@ -18,7 +18,9 @@ from process.orders import (
     MailReport,
     Opening,
     OpenOnboarding,
+    PiecesRead,
     Projection,
+    ReadPieces,
     ReadWorkedDays,
     WorkedDays,
 )
@@ -61,13 +63,34 @@ async def read_worked_days(order: ReadWorkedDays) -> WorkedDays:
     return answer
 
 
+_ASSEMBLED: Final = frozenset({"doe", "doe_conteneur"})
+"""The documents made of files, which may be hundreds of megabytes."""
+
+
+async def read_pieces(order: ReadPieces, patience: timedelta) -> PiecesRead:
+    """Read, check and keep files of the DOE."""
+    answer: PiecesRead = await workflow.execute_activity(
+        "read_pieces",
+        order,
+        result_type=PiecesRead,
+        start_to_close_timeout=timedelta(hours=1),
+        heartbeat_timeout=timedelta(minutes=5),
+        schedule_to_close_timeout=patience,
+        retry_policy=_PATIENT,
+        summary=summary(f"Lecture des pièces du DOE ({len(order.pieces)})"),
+    )
+    return answer
+
+
 async def issue_document(order: DocumentOrder, patience: timedelta) -> IssuedDocument:
     """Issue one version of a document."""
+    assembled = order.kind in _ASSEMBLED
     answer: IssuedDocument = await workflow.execute_activity(
         "issue_document",
         order,
         result_type=IssuedDocument,
-        start_to_close_timeout=timedelta(seconds=60),
+        start_to_close_timeout=timedelta(hours=1) if assembled else timedelta(seconds=60),
+        heartbeat_timeout=timedelta(minutes=5) if assembled else None,
         schedule_to_close_timeout=patience,
         retry_policy=_PATIENT,
         summary=summary(f"Document {order.reference}"),

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from process import rules
-from process.facts import Fact, FactCorrected, OpenPointSettled
+from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled
 from process.fields import canonical
 from process.obligations import deadlines
 from process.onboarding import Onboarding
@@ -26,6 +26,7 @@ from process.record import (
 )
 from workflows.agenda import everything, waiting_too_long_at
 from workflows.converter import Unreadable
+from workflows.reading import point_of
 from workflows.sendings import next_reference
 
 
@@ -126,6 +127,8 @@ class Intake:
         if isinstance(fact, FactCorrected):
             self._correct(fact, now)
         self._o.take(name, fact, payload, now)
+        if isinstance(fact, DoePieceFiled):
+            self._read_again(fact)
         if isinstance(fact, OpenPointSettled):
             self._settle(fact, now)
         return FactAnswer(outcome="accepted", message="Accepté.")
@@ -191,6 +194,12 @@ class Intake:
             self._o.record.close_point(f"{kind}:{sending.key}")
         entry.send_again(replaced)
 
+    def _read_again(self, piece: DoePieceFiled) -> None:
+        """Filed again after a refusal: the file may have been put right."""
+        held = self._o.read(file) if (file := self._o.stated(piece)) else None
+        if held and held.refused:
+            del self._o.record.pieces[held.key]
+
     def _settle(self, fact: OpenPointSettled, now: datetime) -> None:
         """A person tries again, gives up, or has done it by other means."""
         point = self._o.record.close_point(fact.id)
@@ -200,6 +209,11 @@ class Intake:
             entry.state = "again" if fact.action == "retry" else "done"
             if fact.action == "done_otherwise":
                 entry.settled_at = now
+        elif point and point.kind == "piece":
+            if fact.action == "retry":
+                for file in self._o.files:
+                    if point_of(file) == fact.id:
+                        record.pieces.pop(file.key, None)
         elif point:
             for waiting in [w for w in record.waiting if _waiting_id(w) == fact.id]:
                 record.waiting.remove(waiting)

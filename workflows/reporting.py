@@ -21,6 +21,7 @@ from process.status import (
     MaintenanceStatus,
     OpenPointStatus,
     PhaseStatus,
+    RefusedPieceStatus,
     RejectedStatus,
     ReserveStatus,
     Status,
@@ -65,7 +66,15 @@ def status(
             )
             for number, story in o.reserves.items()
         ],
-        doe=DoeStatus(missing=o.doe_missing, delivered_at=_paris(o.accepted_at("doe_delivery"))),
+        doe=DoeStatus(
+            missing=o.doe_missing,
+            refused=[
+                RefusedPieceStatus(family=file.family, name=file.name, reason=read.refused)
+                for file in o.files
+                if (read := o.read(file)) and read.refused
+            ],
+            delivered_at=_paris(o.doe_delivered_at),
+        ),
         maintenance=MaintenanceStatus(
             effective_on=maintenance.effective_on(o),
             activation_on=maintenance.activation_on(o, now),

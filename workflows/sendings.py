@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from process import french
 from process.documents import document_reference
 from process.onboarding import Onboarding, one_a_mailbox
-from process.orders import Document, Recipient, Sending
+from process.orders import Document, Invitation, Recipient, Sending
 from process.vocabulary import ROLE_NAMES, Party
 
 
@@ -52,8 +52,10 @@ MAILS: Final[dict[str, MailKind]] = {
     "incident_sheet": MailKind("Fiche procédure d'incident", "O15"),
     "activation_blocked": MailKind("Activation à décider", "O14"),
     "activation_notice": MailKind("Avis d'activation", "O14"),
+    "presentation_convocation": MailKind("Présentation du service, convenue", "O16"),
     "maintenance_call_minutes": MailKind("Compte rendu de présentation du service", "O16"),
     "interview_invitation": MailKind("Invitation à l'entretien", "O17"),
+    "interview_convocation": MailKind("Entretien à 30 jours, convenu", "O17"),
     "interview_report": MailKind("Rapport d'entretien à 30 jours", "O17"),
     "closing_client": MailKind("Fin de l'onboarding (client)"),
     "closing_team": MailKind("Fin de l'onboarding (Mileo)"),
@@ -114,6 +116,7 @@ def mail(  # noqa: PLR0913 - each names one property of the mail
     *,
     subject: str = "",
     documents: tuple[Document, ...] = (),
+    events: Sequence[Invitation | None] = (),
     manager: Party = "project_manager",
     at: datetime | None = None,
 ) -> Sending:
@@ -124,6 +127,7 @@ def mail(  # noqa: PLR0913 - each names one property of the mail
         to=one_a_mailbox(o.person(who) if isinstance(who, str) else who for who in to),
         data=data,
         documents=documents,
+        invitations=tuple(event for event in events if event),
         manager=o.person(manager),
         at=at,
     )

@@ -14,6 +14,7 @@ from process.obligations import OBLIGATIONS, Deadline, deadlines
 from process.onboarding import Onboarding, Suspension
 from process.orders import Sending
 from process.vocabulary import ROLE_NAMES, Party
+from workflows import invitations
 from workflows.sendings import Expected, mail, plain
 
 _CLIENT = OBLIGATIONS["O17"].recipients
@@ -31,7 +32,10 @@ def cancellation(o: Onboarding) -> Iterator[Sending]:
     """The end before the end: both sides are told once; what was produced stays."""
     if o.cancelled:
         data = {"reason": o.cancelled.reason, "by": o.cancelled.by}
-        yield mail(o, "cancelled_client", _CLIENT, data)
+        ahead = list(invitations.still_ahead(o))
+        # A site's contact hears of it by the intervention that they no longer have to expect.
+        invited = [one for event in ahead for one in event.attendees if one.role == "site_contact"]
+        yield mail(o, "cancelled_client", [*_CLIENT, *invited], data, events=ahead)
         yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data)
 
 

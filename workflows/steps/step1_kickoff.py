@@ -13,6 +13,7 @@ from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
 from process.orders import Sending
 from process.vocabulary import Party
+from workflows import invitations
 from workflows.sendings import Expected, document, every_site, mail, plain
 
 
@@ -81,7 +82,15 @@ def _kickoff(o: Onboarding, now: datetime) -> Iterator[Sending]:
             ],
         }
         agenda = document("ordre_du_jour", "kickoff", data, every_site(o))
-        yield mail(o, "kickoff_convocation", people, data, subject=str(rank), documents=(agenda,))
+        yield mail(
+            o,
+            "kickoff_convocation",
+            people,
+            data,
+            subject=str(rank),
+            documents=(agenda,),
+            events=[invitations.kickoff(o)],
+        )
     if o.kickoff:
         data = {**plain(o, o.kickoff), "audit": None}
         for phase in data["phases"]:

@@ -15,6 +15,7 @@ from process.deviations import Deviation, deviations
 from process.obligations import OBLIGATIONS, weeks_owed
 from process.onboarding import Onboarding, Phase, Slot
 from process.orders import Sending
+from workflows import invitations
 from workflows.sendings import Expected, document, every_site, mail, plain
 
 
@@ -51,6 +52,7 @@ def _schedules(o: Onboarding, phase: Phase, now: datetime) -> Iterator[Sending]:
             ["technical_lead", o.site_contact(known.site)],
             {"phase": {**_brief(phase), "starts_at": start}, "reason": phase.cancelled.reason},
             subject=phase.id,
+            events=[invitations.intervention(o, phase, known, cancelled=True)] if told else (),
         )
         return
     if not phase.slot.plan or (phase.completed_at and now >= phase.slot.starts_at):
@@ -77,6 +79,7 @@ def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) ->
         data,
         subject=f"{phase.id}:{len(phase.firm_slots)}",
         documents=(document("planning_intervention", phase.id, data, [slot.site]),),
+        events=[invitations.intervention(o, phase, slot)],
     )
 
 

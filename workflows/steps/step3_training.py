@@ -11,6 +11,7 @@ from datetime import datetime
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
 from process.orders import Sending
+from workflows import invitations
 from workflows.sendings import Expected, document, every_site, mail, plain
 
 
@@ -27,6 +28,7 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
                 data,
                 subject=f"{rank}:{len(training.plans)}",
                 documents=(document("programme_formation", str(rank), data, [plan.site]),),
+                events=[invitations.training(o, rank, training)],
             )
         if training.held:
             data = plain(o, training.held)

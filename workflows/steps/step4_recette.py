@@ -14,6 +14,7 @@ from process.facts import RecetteSignedOff, Reserve
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Recette, ReserveStory
 from process.orders import Sending
+from workflows import invitations
 from workflows.sendings import Expected, document, mail, plain
 
 
@@ -43,6 +44,7 @@ def _recette(o: Onboarding, rank: int, recette: Recette, now: datetime) -> Itera
             data,
             subject=f"{rank}:{len(recette.plans)}",
             documents=(document("grille_recette", str(rank), data, sites),),
+            events=[invitations.recette(o, rank, recette)],
         )
     for nth, minutes in enumerate(recette.signed, start=1):
         subject = str(rank) if nth == 1 else f"{rank}-{nth}"

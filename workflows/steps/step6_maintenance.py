@@ -14,13 +14,15 @@ from process.calendar import at
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
 from process.orders import Sending
+from workflows import invitations
 from workflows.sendings import Expected, document, every_site, mail, plain
 
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
-    """The incident sheet, the activation notice, the minutes of the presentation."""
+    """The incident sheet, the activation notice, the presentation and its minutes."""
     if not o.contract.maintenance:
         return
+    yield from _presentation(o)
     effective = maintenance.effective_on(o)
     if not o.record.activated_at:
         yield from _incident_sheet(o, effective, now)
@@ -88,6 +90,21 @@ def _open_reserves(o: Onboarding) -> list[dict[str, object]]:
     return [
         {**plain(o, story.reserve), "due_on": plain(o, story.due_on)} for story in o.open_reserves
     ]
+
+
+def _presentation(o: Onboarding) -> Iterator[Sending]:
+    """The call that presents the service, once its hour is agreed."""
+    if o.presentation_plans and not o.presented:
+        rank = len(o.presentation_plans)
+        yield mail(
+            o,
+            "presentation_convocation",
+            OBLIGATIONS["O16"].recipients,
+            {**plain(o, o.presentation_plans[-1]), "moved": rank > 1},
+            subject=str(rank),
+            events=[invitations.presentation(o)],
+            manager="account_manager",
+        )
 
 
 def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator[Sending]:

@@ -5,7 +5,7 @@ maintenance par un entretien court (30 minutes) entre le chef de projet et le cl
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from process.calendar import at, paris_day
@@ -13,6 +13,7 @@ from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
 from process.orders import Sending
 from process.vocabulary import Party
+from workflows import invitations
 from workflows.sendings import Expected, document, every_site, mail, plain
 
 _MANAGEMENT: Final[tuple[Party, ...]] = ("account_manager", "head_of_projects")
@@ -24,18 +25,7 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     if base is None or first_day is None:
         return
     if not o.verdict:
-        due = o.calendar.add_calendar_days(base, o.policy.interview_days)
-        yield mail(
-            o,
-            "interview_invitation",
-            OBLIGATIONS["O17"].recipients,
-            {
-                "activated_at": plain(o, o.record.activated_at),
-                "from_on": plain(o, first_day),
-                "due_on": plain(o, due),
-            },
-            at=at(o.calendar.worked_from(first_day), o.policy.reminder_hour),
-        )
+        yield from _invitation(o, base, first_day)
         return
     held, closed = o.interview, o.interview_closed
     if held:
@@ -56,6 +46,35 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
         yield mail(o, "interview_report", _MANAGEMENT, data)
 
 
+def _invitation(o: Onboarding, base: date, first_day: date) -> Iterator[Sending]:
+    """Once its hour is agreed, the interview itself; until then, the days in which to agree."""
+    people = OBLIGATIONS["O17"].recipients
+    if o.interview_plans:
+        rank = len(o.interview_plans)
+        yield mail(
+            o,
+            "interview_convocation",
+            people,
+            {**plain(o, o.interview_plans[-1]), "moved": rank > 1},
+            subject=str(rank),
+            events=[invitations.interview(o)],
+        )
+        return
+    due = o.calendar.add_calendar_days(base, o.policy.interview_days)
+    yield mail(
+        o,
+        "interview_invitation",
+        people,
+        {
+            "activated_at": plain(o, o.record.activated_at),
+            "from_on": plain(o, first_day),
+            "due_on": plain(o, due),
+        },
+        events=[invitations.interview_to_agree(o, first_day, due)],
+        at=at(o.calendar.worked_from(first_day), o.policy.reminder_hour),
+    )
+
+
 def closing(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The end of the run, told to both sides with a summary (PROCESS, section 4)."""
     held = o.interview
@@ -66,7 +85,7 @@ def closing(o: Onboarding, now: datetime) -> Iterator[Sending]:
         {
             "signed_on": plain(o, o.signed_on),
             "accepted_on": plain(o, o.fully_accepted_on),
-            "doe_delivered_at": plain(o, o.accepted_at("doe_delivery")),
+            "doe_delivered_at": plain(o, o.doe_delivered_at),
             "activated_at": plain(o, o.record.activated_at),
             "interview_on": plain(o, held.held_on) if held else None,
         },
