@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused (one line a problem on standard error), 2 misuse.
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import sys
 import unicodedata
@@ -18,6 +19,7 @@ import click
 from pydantic import ValidationError
 
 from ending import leave
+from process import french
 from process.contract import Contract, fingerprint
 from process.facts import FACTS
 from process.history import problems_of
@@ -359,6 +361,31 @@ def status(reference: str, *, as_json: bool) -> None:
     _run(_status(reference, as_json=as_json))
 
 
+@cli.command("doe-password", add_help_option=False, options_metavar="")
+@click.argument("reference", metavar="REFERENCE")
+@_HELP
+def doe_password(reference: str) -> None:
+    """Montrer le mot de passe du conteneur du DOE, à donner par téléphone."""
+    _run(_doe_password(reference))
+
+
+@cli.command(add_help_option=False, options_metavar="")
+@click.argument("references", metavar="[REFERENCE]...", nargs=-1)
+@_HELP
+def verify(references: tuple[str, ...]) -> None:
+    """Comparer au registre chaque fichier conservé (sans référence : tous les onboardings)."""
+    _run(_verify(references))
+
+
+@cli.command(add_help_option=False, options_metavar="[--host ADRESSE] [--port PORT]")
+@click.option("--host", default="127.0.0.1", help="Adresse d'écoute (127.0.0.1).")
+@click.option("--port", default=8080, type=click.IntRange(1, 65_535), help="Port (8080).")
+@_HELP
+def serve(host: str, port: int) -> None:
+    """Rendre le service HTTP : les liens vers les documents."""
+    _run(_serve(host, port))
+
+
 async def _start(contents: dict[str, bytes], facts: bytes | None) -> None:
     """Every contract that can start does; the problems of the others are told together."""
     refused: list[str] = []
@@ -405,6 +432,55 @@ async def _status(reference: str, *, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         click.echo("\n".join(map(_clean, in_french(found))))
+
+
+async def _doe_password(reference: str) -> None:
+    """Recorded before it is shown: nobody reads it unseen."""
+    from connection import opened_register
+    from settings import load_command_settings
+
+    async with opened_register(load_command_settings().database_url) as register:
+        if await register.onboarding(reference) is None:
+            raise _unknown(reference)
+        password = await register.doe_password(reference)
+        if password is None:
+            raise Refused(f"le DOE de « {reference} » n'a pas de conteneur chiffré")
+        await register.password_read(reference, by=getpass.getuser())
+    click.echo(password)
+    click.echo("À donner par téléphone, jamais par courriel. Lecture enregistrée.", err=True)
+
+
+async def _verify(references: tuple[str, ...]) -> None:
+    from activities.document_store import DocumentStore
+    from activities.verification import verify as verified
+    from connection import opened_register
+    from settings import load_command_settings
+
+    settings = load_command_settings()
+    try:
+        store = DocumentStore(settings.documents_url)
+    except ValueError as error:
+        raise Refused(f"ONBOARDING_DOCUMENTS_URL : {error}") from None
+    wrong: list[str] = []
+    count = 0
+    async with opened_register(settings.database_url) as register:
+        known = await register.references()
+        for reference in references or known:
+            if reference not in known:
+                raise _unknown(reference)
+            rows = await verified(register, store, reference)
+            count += len(rows)
+            wrong += [f"{reference} : {row.sentence}" for row in rows if row.state != "ok"]
+    click.echo(f"{french.plural(count, 'fichier vérifié', 'fichiers vérifiés')}")
+    if wrong:
+        raise Refused(*wrong)
+
+
+async def _serve(host: str, port: int) -> None:
+    from service.app import serve as served
+    from settings import load_command_settings
+
+    await served(load_command_settings(), host, port)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from local.pieces import write_pieces
 from process.calendar import MILEO, PARIS, WorkCalendar, at, iso_week
 from process.contract import Contract
 
@@ -320,6 +321,7 @@ async def play_replacement(play: Play, story: Story) -> None:
         "recette_signed_off",
         effective_on=j.day(34),
         decision="accepted_with_reserves",
+        pv_uri=_pieces(play)["signed"],
         place="Laiterie d'Angers",
         present=[
             {"name": "Claire Fontaine", "role": "project_manager"},
@@ -375,13 +377,7 @@ async def play_replacement(play: Play, story: Story) -> None:
     await _file_doe(play, but="SW-01")
     # Incomplete: not handed over, and what is missing is listed.
     await play.fact("doe_released", released_on=j.day(46), by="Claire Fontaine")
-    await play.fact(
-        "doe_piece_filed",
-        family="datasheets",
-        name="Fiche technique SW-01",
-        uri="fiches/sw-01.pdf",
-        equipment=["SW-01"],
-    )
+    await _file_datasheet(play, _pieces(play), "SW-01")
     await play.fact("doe_released", released_on=j.day(46), by="Claire Fontaine")
     await play.at(j.instant(48, 10))
     await play.fact("doe_received", received_on=j.day(48), by="Karim Belkacem")
@@ -541,6 +537,15 @@ async def play_difficult(play: Play, story: Story) -> None:
     )
     await play.at(j.instant(62, 10))
     await _file_doe(play, but=None)
+    # A file that was cut on its way is refused; put right, the same piece is filed again.
+    diagram = _pieces(play)["wiring"]
+    path = play.stage.settings.inbox / diagram
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    revised = {"family": "wiring", "name": "Synoptique du parc", "uri": diagram}
+    await play.fact("doe_piece_filed", **revised)
+    path.write_bytes(whole)
+    await play.fact("doe_piece_filed", **revised)
     await play.fact("doe_released", released_on=j.day(62), by="Léa Roux")
     # Without maintenance the interview counts from the final acceptance.
     base = j.j(58)
@@ -593,15 +598,21 @@ async def _hold_weekly_point(play: Play, forgotten: str | None, from_weekday: in
         )
 
 
+def _pieces(play: Play) -> dict[str, str]:
+    """The files of the contract's DOE, in the inbox; the ``uri`` of each."""
+    return write_pieces(play.stage.settings.inbox, play.contract)
+
+
 async def _file_doe(play: Play, but: str | None) -> None:
     """File the six families, and a datasheet for each item of equipment but one."""
+    uris = _pieces(play)
     for family, name in (
         ("plans", "Plans d'implantation"),
         ("wiring", "Synoptique de câblage"),
         ("configurations", "Sauvegardes de configuration"),
         ("certificates", "Attestations de conformité"),
     ):
-        await play.fact("doe_piece_filed", family=family, name=name, uri=f"{family}/{family}.pdf")
+        await play.fact("doe_piece_filed", family=family, name=name, uri=uris[family])
     await play.fact(
         "doe_piece_filed",
         family="warranties",
@@ -610,13 +621,17 @@ async def _file_doe(play: Play, but: str | None) -> None:
     )
     for item in play.contract.equipment:
         if item.tag != but:
-            await play.fact(
-                "doe_piece_filed",
-                family="datasheets",
-                name=f"Fiche technique {item.tag}",
-                uri=f"fiches/{item.tag.lower()}.pdf",
-                equipment=[item.tag],
-            )
+            await _file_datasheet(play, uris, item.tag)
+
+
+async def _file_datasheet(play: Play, uris: dict[str, str], tag: str) -> None:
+    await play.fact(
+        "doe_piece_filed",
+        family="datasheets",
+        name=f"Fiche technique {tag}",
+        uri=uris[f"datasheet:{tag}"],
+        equipment=[tag],
+    )
 
 
 async def _maintained(play: Play, story: Story, score: int, actions: list[dict[str, str]]) -> None:
@@ -624,9 +639,13 @@ async def _maintained(play: Play, story: Story, score: int, actions: list[dict[s
     status = await play.status()
     activation = date.fromisoformat(status["maintenance"]["activation_on"])
     call = at(story.calendar.add(activation, 3), time(11))
+    await play.at(at(activation, time(10)))
+    await play.fact("presentation_planned", starts_at=call.isoformat())
     await play.at(call)
     await play.fact("maintenance_presented", held_on=call.date().isoformat())
     interview = at(story.calendar.worked_from(activation + timedelta(days=25)), time(15))
+    await play.at(interview - timedelta(days=2))
+    await play.fact("interview_planned", starts_at=interview.isoformat())
     await play.at(interview)
     await play.fact(
         "interview_held",

@@ -198,6 +198,12 @@ class Register:
             "dont le contenu diffère"
         )
 
+    async def references(self) -> list[str]:
+        """Every reference ever claimed, in order."""
+        query = select(Onboarding.reference).order_by(Onboarding.reference)
+        async with self._session() as session:
+            return list(await session.scalars(query))
+
     async def contract(self, reference: str) -> Contract:
         """The contract of an onboarding. Raises ``KeyError`` when it is unknown."""
         async with self._session() as session:
