@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from activities.document_store import DocumentStore
 from activities.documents import DocumentActivities
 from activities.mail import MailActivities
+from activities.pieces import PieceActivities
 from activities.register import RegisterActivities
 from connection import (
     SearchAttributesRefused,
@@ -60,6 +61,7 @@ def build_worker(
     activities = (
         RegisterActivities(register, settings),
         DocumentActivities(register, store),
+        PieceActivities(register, store, settings.inbox, settings.doe_piece_max_mb * 1_000_000),
         MailActivities(register, store, settings),
     )
     return Worker(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
+from activities.doe import ASSEMBLED, CONTAINER, assembled
 from activities.rendering import DocumentImpossible, DocumentIncomplete, render
 from process.documents import DOCUMENT_KINDS
 from process.orders import DocumentOrder, IssuedDocument
@@ -18,6 +21,9 @@ from process.orders import DocumentOrder, IssuedDocument
 if TYPE_CHECKING:
     from activities.document_store import DocumentStore
     from register.store import Register
+
+_HEARTBEAT: Final = 5
+"""Seconds."""
 
 _ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,48 +39,76 @@ class DocumentActivities:
     async def issue_document(self, order: DocumentOrder) -> IssuedDocument:
         """Issue one version of one document, once: a version already issued is given back.
 
-        Fails for good with ``DocumentIncomplete`` when a mandatory field is missing, and with
-        ``DocumentImpossible`` when the document cannot be produced; the messages are French.
-        What depends on the machine (disk, database) may be tried again.
+        The registered SHA-256 is that of the file; of the encrypted container, that of its clear
+        content (``activities.container``). Fails for good with ``DocumentIncomplete`` when a
+        mandatory field is missing, and with ``DocumentImpossible`` when the document cannot be
+        produced; the messages are French. What depends on the machine (disk, database) may be
+        tried again.
         """
         clock = BusinessClock()
         path = document_path(order)
         if (issued := await self._register.document(order.reference)) is not None:
             return issued
-        content = await self._rendered(order)
-        await self._store.put(path, content)
+        async with _heartbeats():
+            try:
+                sha256, size = await self._kept(order, path)
+            # `from None`: the causes would carry paths of this machine into the history.
+            except DocumentIncomplete as error:
+                raise ApplicationError(
+                    str(error), error.missing, type="DocumentIncomplete", non_retryable=True
+                ) from None
+            except DocumentImpossible as error:
+                activity.logger.error("Document %s: %s", order.reference, error.diagnostic or error)
+                raise ApplicationError(
+                    str(error), type="DocumentImpossible", non_retryable=True
+                ) from None
         issued = IssuedDocument(
             kind=order.kind,
             reference=order.reference,
             version=order.version,
-            sha256=hashlib.sha256(content).hexdigest(),
-            size=len(content),
+            sha256=sha256,
+            size=size,
             issued_at=clock.now(),
         )
         await self._register.record_document(order, issued, path)
         return issued
 
-    async def _rendered(self, order: DocumentOrder) -> bytes:
+    async def _kept(self, order: DocumentOrder, path: str) -> tuple[str, int]:
+        """Make the document and keep it; its fingerprint and its size in bytes."""
         try:
             contract = await self._register.contract(order.onboarding)
         except KeyError:
-            raise _impossible(order, "le contrat est inconnu du registre") from None
-        # `from None`: the cause would carry paths of this machine into the history.
-        try:
-            return await asyncio.to_thread(render, order, contract)
-        except DocumentIncomplete as error:
-            raise ApplicationError(
-                str(error), error.missing, type="DocumentIncomplete", non_retryable=True
+            raise DocumentImpossible(
+                order.reference, "le contrat est inconnu du registre"
             ) from None
-        except DocumentImpossible as error:
-            activity.logger.error("Document %s: %s", order.reference, error.diagnostic or error)
-            raise ApplicationError(
-                str(error), type="DocumentImpossible", non_retryable=True
-            ) from None
+        if order.kind in ASSEMBLED:
+            async with assembled(order, contract, self._register, self._store) as made:
+                await self._store.put_file(path, made.path)
+                return made.sha256, made.path.stat().st_size
+        former = await self._register.stated(order.replaces) if order.replaces else None
+        content = await asyncio.to_thread(render, order, contract, former=former)
+        await self._store.put(path, content)
+        return hashlib.sha256(content).hexdigest(), len(content)
+
+
+@asynccontextmanager
+async def _heartbeats() -> AsyncIterator[None]:
+    """Tell the server that the work goes on; that is also how a cancellation reaches it."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_HEARTBEAT)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
 
 
 def document_path(order: DocumentOrder) -> str:
-    """Where a document is kept: ``{onboarding}/{reference}.pdf``.
+    """Where a document is kept: ``{onboarding}/{reference}.pdf``, ``.zip`` for a container.
 
     The reference must be the one the order's own kind, onboarding and version give; nothing
     else ever becomes a file name. ApplicationError ``DocumentImpossible`` otherwise.
@@ -85,7 +119,8 @@ def document_path(order: DocumentOrder) -> str:
     expected = rf"{kind.code}-{re.escape(order.onboarding)}-[1-9][0-9]{{0,5}}-v{order.version}"
     if not _ONBOARDING.fullmatch(order.onboarding) or not re.fullmatch(expected, order.reference):
         raise _impossible(order, "sa référence est mal formée")
-    return f"{order.onboarding}/{order.reference}.pdf"
+    extension = "zip" if order.kind == CONTAINER else "pdf"
+    return f"{order.onboarding}/{order.reference}.{extension}"
 
 
 def _impossible(order: DocumentOrder, reason: str) -> ApplicationError:

@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 
 import typst
 
+from activities.changes import changes
 from activities.glyphs import Printable
+from activities.typography import tidy
 from process import vocabulary
 from process.contract import Contract
 from process.documents import DOCUMENT_KINDS, DocumentKind
@@ -79,8 +81,13 @@ class DocumentImpossible(Exception):  # noqa: N818
         super().__init__(f"Le document {reference} n'a pas pu être produit : {reason}.")
 
 
-def render(order: DocumentOrder, contract: Contract) -> bytes:
+def render(
+    order: DocumentOrder, contract: Contract, former: Mapping[str, Any] | None = None
+) -> bytes:
     """The PDF of one version of one document.
+
+    ``former`` is the data of the version that ``order.replaces`` names: the title block then says
+    what changed.
 
     Raises DocumentIncomplete when a mandatory field is missing, DocumentImpossible when the kind
     is unknown or typst refuses.
@@ -88,7 +95,7 @@ def render(order: DocumentOrder, contract: Contract) -> bytes:
     kind = DOCUMENT_KINDS.get(order.kind)
     if kind is None:
         raise DocumentImpossible(order.reference, f"genre de document inconnu « {order.kind} »")
-    context = _context(kind, order, contract)
+    context = _context(kind, order, contract, former)
     if missing := _missing(kind, context):
         raise DocumentIncomplete(kind.title, missing)
     try:
@@ -128,19 +135,28 @@ def _printable() -> Printable:
     return Printable(sorted(_FONTS.glob("*.ttf")))
 
 
-def _context(kind: DocumentKind, order: DocumentOrder, contract: Contract) -> dict[str, Any]:
+def _context(
+    kind: DocumentKind,
+    order: DocumentOrder,
+    contract: Contract,
+    former: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     """Everything a template may print, as plain JSON."""
     agreed = contract.model_dump(mode="json", exclude={"history"})
     agreed["signed_at"] = contract.signed_at.astimezone(_PARIS).isoformat()
     if contract.maintenance is not None and isinstance(contract.maintenance.effective, date):
         agreed["maintenance"]["effective_on"] = agreed["maintenance"]["effective"]
+    data = order.model_dump(mode="json")["data"]
     sites = [site for code in order.sites if (site := contract.site(code)) is not None]
     context = {
         "kind": kind.kind,
         "title": kind.title,
         "process": vocabulary.PROCESS_REFERENCE,
+        "confidential": kind.confidential,
         "reference": order.reference,
         "version": order.version if order.version > 0 else None,
+        "replaces": order.replaces or _corrected(data),
+        "changes": changes(former, data) if former is not None else [],
         "dated_on": order.dated_on,
         "contract": agreed,
         "sites": [site.model_dump(mode="json") for site in sites],
@@ -148,10 +164,16 @@ def _context(kind: DocumentKind, order: DocumentOrder, contract: Contract) -> di
         "issuer": _person(order.issuer) if order.issuer else None,
         "recipients": [_person(recipient) for recipient in order.recipients],
         "names": _NAMES,
-        "data": order.model_dump(mode="json")["data"],
+        "data": data,
     }
     shown: dict[str, Any] = _shown(context)
     return shown
+
+
+def _corrected(data: Mapping[str, Any]) -> str | None:
+    """The version that a correction replaces, where only the data of the order tells it."""
+    replaces = data.get("replaces")
+    return replaces.get("reference") if isinstance(replaces, Mapping) else None
 
 
 def _person(recipient: Recipient) -> dict[str, Any]:
@@ -160,20 +182,21 @@ def _person(recipient: Recipient) -> dict[str, Any]:
     return {**recipient.model_dump(mode="json"), "role_name": role, "name": recipient.name or role}
 
 
-def _shown(value: object) -> Any:
-    """The same value, printable, with a ``_fr`` key in words beside every date and instant."""
+def _shown(value: object, key: str = "") -> Any:
+    """The same value, printable and tidy, with a ``_fr`` key in words beside every date and
+    instant."""
     if isinstance(value, str):
-        return _printable()(value)
+        return _printable()(tidy(value, key))
     if isinstance(value, Mapping):
         shown: dict[str, Any] = {}
-        for key, item in value.items():
-            name = _printable()(str(key))
-            shown[name] = _shown(item)
+        for field, item in value.items():
+            name = _printable()(str(field))
+            shown[name] = _shown(item, name)
             if isinstance(item, str) and name.rpartition("_")[2] in {"on", "at"}:
                 shown[f"{name}_fr"] = _in_words(name, item)
         return shown
     if isinstance(value, (list, tuple)):
-        return [_shown(item) for item in value]
+        return [_shown(item, key) for item in value]
     return value
 
 

@@ -32,6 +32,7 @@ from ending import leave
 from local.mailbox import Mailbox
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
+from service.app import create_app, serving
 from settings import PREFIX, SettingsError, load_settings
 from starter import Refused, parse_contract, start_onboarding
 from worker import build_worker
@@ -45,12 +46,13 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _EXAMPLE: Final = _ROOT / "examples" / "contract-remplacement.json"
 
 # What the parts listen to, unless something else on this machine already does.
-_USUAL_PORTS: Final = {"temporal": 7233, "web": 8233, "page": 8025, "smtp": 1025}
+_USUAL_PORTS: Final = {"temporal": 7233, "web": 8233, "page": 8025, "smtp": 1025, "http": 8080}
 _NAMES: Final = {
     "temporal": "serveur Temporal",
     "web": "interface web de Temporal",
     "page": "page des messages",
     "smtp": "serveur de messagerie",
+    "http": "service HTTP",
 }
 
 
@@ -65,7 +67,7 @@ async def run(folder: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     ports = _ports()
-    _settle(folder, ports["smtp"])
+    _settle(folder, ports)
     settings = load_settings()
 
     # In order of need; taken down in the reverse order.
@@ -80,6 +82,8 @@ async def run(folder: Path) -> None:
         await create_search_attributes(client)
         store = DocumentStore(settings.documents_url)
         await parts.enter_async_context(build_worker(client, settings, register, store))
+        app = create_app(register, store)
+        await parts.enter_async_context(serving(app, LOOPBACK, ports["http"]))
         contract = _example(folder)
         await start_onboarding(client, register, contract)
         _tell(folder, ports, contract.reference)
@@ -96,7 +100,7 @@ def _ports() -> dict[str, int]:
     return ports
 
 
-def _settle(folder: Path, smtp_port: int) -> None:
+def _settle(folder: Path, ports: dict[str, int]) -> None:
     """The settings of a stack that touches nothing outside its folder: whatever the environment
     says of a real database or mail server does not hold here."""
     for name in ("SMTP_USER", "SMTP_PASSWORD"):
@@ -106,8 +110,9 @@ def _settle(folder: Path, smtp_port: int) -> None:
         "DOCUMENTS_URL": str(folder / "documents"),
         "INBOX": str(folder / "inbox"),
         "SMTP_HOST": LOOPBACK,
-        "SMTP_PORT": str(smtp_port),
+        "SMTP_PORT": str(ports["smtp"]),
         "SMTP_SECURITY": "none",
+        "PUBLIC_URL": f"http://{LOOPBACK}:{ports['http']}",
     }
     os.environ.update({PREFIX + name: value for name, value in here.items()})
     os.environ.setdefault(f"{PREFIX}MAIL_FROM", "Mileo Onboarding <onboarding@mileotech.example>")
@@ -145,6 +150,7 @@ Tout est en marche.
 
   Interface web de Temporal   http://{LOOPBACK}:{ports["web"]}
   Messages envoyés            http://{LOOPBACK}:{ports["page"]}
+  Service HTTP                http://{LOOPBACK}:{ports["http"]}
   Serveur Temporal            {LOOPBACK}:{ports["temporal"]}
   Serveur de messagerie       {LOOPBACK}:{ports["smtp"]}
   Messages, documents         {shown}/mails, {shown}/documents

@@ -12,16 +12,33 @@ class DocumentKind:
 
     ``code`` opens its references. ``mandatory`` are the dotted paths without which it cannot be
     issued: in the data of the order, or in the contract when they start with ``contract.``.
+    A ``confidential`` document tells of the weaknesses or the inside of a security system, or
+    what a client said in confidence: each of its pages says so.
     """
 
     kind: str
     code: str
     title: str
     mandatory: tuple[str, ...]
+    confidential: bool = False
 
+
+_CONFIDENTIAL: Final = frozenset(
+    [
+        "rapport_audit",
+        "planning_intervention",
+        "grille_recette",
+        "pv_recette",
+        "plan_levee",
+        "pv_levee",
+        "doe",
+        "doe_conteneur",
+        "rapport_entretien",
+    ]
+)
 
 DOCUMENT_KINDS: Final[dict[str, DocumentKind]] = {
-    kind: DocumentKind(kind, code, title, tuple(mandatory.split()))
+    kind: DocumentKind(kind, code, title, tuple(mandatory.split()), kind in _CONFIDENTIAL)
     for kind, code, title, mandatory in (
         # Step 1: kick-off and audit
         ("ordre_du_jour", "ODJ", "Ordre du jour du kick-off",

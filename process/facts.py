@@ -557,3 +557,8 @@ FACTS: Final[dict[str, type[Fact]]] = {
     )
 }
 """The facts that an onboarding understands, by the name of their signal and update."""
+
+
+def named(name: str) -> str:
+    """A fact as a person reads it, with the name to send it under; other words as they are."""
+    return f"{FACTS[name].TITLE} ({name})" if name in FACTS else name

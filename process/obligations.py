@@ -300,35 +300,43 @@ _KICKOFF: Final[tuple[Party, ...]] = (*_CLIENT, "technical_referent", "sales")
 OBLIGATIONS: Final[dict[str, Obligation]] = {
     line.code: line
     for line in (
-        Obligation("O1", 1, "Kick-off tenu", _PM, _KICKOFF, _kickoff),
-        Obligation("O2", 1, "Plan de travaux remis", _PM, _KICKOFF, _work_plan),
-        Obligation("O3", 1, "Audit conclu", ("technical_referent",), ("technical_lead",), _audit),
-        Obligation("O4", 1, "Avenant proposé", ("sales", *_PM), ("decision_maker",), _scope_change),
-        Obligation("O5", 2, "Planning envoyé 72 h avant", _PM, ("technical_lead",), _notice),
+        Obligation("O1", 1, "Tenue du kick-off", _PM, _KICKOFF, _kickoff),
+        Obligation("O2", 1, "Remise du plan de travaux", _PM, _KICKOFF, _work_plan),
+        Obligation(
+            "O3", 1, "Conclusion de l'audit", ("technical_referent",), ("technical_lead",), _audit
+        ),
+        Obligation(
+            "O4", 1, "Proposition d'avenant", ("sales", *_PM), ("decision_maker",), _scope_change
+        ),
+        Obligation("O5", 2, "Envoi du planning 72 h avant", _PM, ("technical_lead",), _notice),
         Obligation("O6", 2, "Point d'avancement", _PM, ("technical_lead",), _weekly_points),
         Obligation("O7", 2, "Avis d'écart", _PM, _CLIENT, _deviation_notices),
         Obligation(
             "O8",
             3,
-            "Formation planifiée avant la mise en service",
+            "Planification de la formation avant la mise en service",
             _PM,
             ("primary_user", "technical_lead"),
             _training,
         ),
         Obligation(
-            "O9", 3, "Guide utilisateur remis", _PM, ("primary_user", "technical_lead"), _guide
+            "O9", 3, "Remise du guide utilisateur", _PM, ("primary_user", "technical_lead"), _guide
         ),
-        Obligation("O10", 4, "Grille de recette remise", _PM, ("technical_lead",), _grid),
+        Obligation("O10", 4, "Remise de la grille de recette", _PM, ("technical_lead",), _grid),
         Obligation(
-            "O11", 4, "Recette prononcée", _PM, ("technical_lead", "decision_maker"), _recette
+            "O11", 4, "Prononcé de la recette", _PM, ("technical_lead", "decision_maker"), _recette
         ),
-        Obligation("O12", 4, "Réserve levée", _PM, ("technical_lead", "decision_maker"), _reserves),
-        Obligation("O13", 5, "DOE remis", _PM, ("technical_lead", "decision_maker"), _doe),
-        Obligation("O14", 6, "Maintenance activée", ("account_manager",), _CLIENT, _activation),
+        Obligation(
+            "O12", 4, "Levée de la réserve", _PM, ("technical_lead", "decision_maker"), _reserves
+        ),
+        Obligation("O13", 5, "Remise du DOE", _PM, ("technical_lead", "decision_maker"), _doe),
+        Obligation(
+            "O14", 6, "Activation de la maintenance", ("account_manager",), _CLIENT, _activation
+        ),
         Obligation(
             "O15",
             6,
-            "Procédure d'incident remise",
+            "Remise de la procédure d'incident",
             ("account_manager",),
             ("technical_contact", "primary_user", "decision_maker"),
             _incident_sheet,
@@ -336,12 +344,12 @@ OBLIGATIONS: Final[dict[str, Obligation]] = {
         Obligation(
             "O16",
             6,
-            "Service de maintenance présenté",
+            "Présentation du service de maintenance",
             ("account_manager",),
             ("technical_contact",),
             _presentation,
         ),
-        Obligation("O17", 7, "Entretien à 30 jours tenu", _PM, _CLIENT, _interview),
+        Obligation("O17", 7, "Entretien à 30 jours", _PM, _CLIENT, _interview),
     )
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -13,8 +14,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from activities import composing
-from activities.composing import KINDS, MailUnsafe, compose, header_text, message_id, render
+from activities import mail_headers
+from activities.composing import compose, message_id
+from activities.enclosures import Enclosure
+from activities.mail_headers import header_text
+from activities.mail_texts import INTERNAL_KINDS, KINDS, TEMPLATES, MailUnsafe, render
 from process.contract import Contract, Person
 from process.orders import MailOrder, Recipient
 from settings import Mailbox
@@ -31,6 +35,7 @@ MANAGER = Recipient(
 )
 LEAD = Recipient(role="technical_lead", name="Rémi Lacroix", email="r.lacroix@musee.fr")
 DECIDER = Recipient(role="decision_maker", name="Agnès Noël", email="a.noel@musee.fr")
+REFERENT = Recipient(role="technical_referent", name="Yanis Brun", email="y.brun@mileotech.com")
 HEAD = Recipient(role="head_of_projects", email="projets@mileotech.com")
 
 CONTRACT = Contract.model_validate(
@@ -85,7 +90,7 @@ RESERVE = {
 ACTION = {"what": "Transmettre les plans", "who": "Rémi Lacroix", "due_on": "2025-05-02"}
 LIMIT = {
     "obligation": "O1",
-    "title": "Kick-off tenu",
+    "title": "Tenue du kick-off",
     "due_at": "2025-05-06T23:59:59+02:00",
 }
 MINUTES: dict[str, Any] = {
@@ -189,7 +194,7 @@ FULL: dict[str, dict[str, Any]] = {
         "evidence": "Photo de la caméra réorientée",
     },
     "reserve_lifted": {"reserve": RESERVE, "lifted_on": "2025-06-11", "by": "Rémi Lacroix"},
-    "doe_delivery": {"released_on": "2025-06-20"},
+    "doe_delivery": {"released_on": "2025-06-20", "container": True, "version": 2},
     "incident_sheet": {
         "effective_on": "2025-06-11",
         "activation_on": "2025-06-19",
@@ -237,7 +242,25 @@ FULL: dict[str, dict[str, Any]] = {
         "by": "Rémi Lacroix",
         "reason": "L'angle mort demeure",
     },
-    "doe_complete": {"pieces_count": 14},
+    "presentation_convocation": {
+        "starts_at": "2025-06-24T14:00:00+02:00",
+        "ends_at": "2025-06-24T14:30:00+02:00",
+        "moved": False,
+    },
+    "interview_convocation": {
+        "starts_at": "2025-07-15T14:00:00+02:00",
+        "ends_at": "2025-07-15T14:30:00+02:00",
+        "moved": False,
+    },
+    "doe_complete": {
+        "pieces_count": 14,
+        "secrets": [
+            {"name": "SW-01.cfg", "what": ["mot de passe", "communauté SNMP"], "count": 3},
+            {"name": "Plan du réseau.pdf", "what": ["clé privée"], "count": 1},
+        ],
+        "container": True,
+        "changed": True,
+    },
     "activation_blocked": {"effective_on": "2025-06-11", "reserves": [RESERVE], "accepted": True},
     "interview_report": {
         "verdict": "succeeded_with_actions",
@@ -349,6 +372,10 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "training_convocation": {"ends_at": None, "trainees": [], "moved": True},
     "recette_convocation": {"site": None, "moved": True, "incident_sheet": False},
     "recette_minutes": {"decision": "accepted", "sites": [], "reserves": []},
+    "doe_delivery": {"container": False, "version": 1},
+    "doe_complete": {"secrets": [], "container": False, "changed": False},
+    "presentation_convocation": {"ends_at": None, "moved": True},
+    "interview_convocation": {"ends_at": None, "moved": True},
     "incident_sheet": {"effective_on": None, "activation_on": None, "provisional": True},
     "activation_notice": {"open_reserves": []},
     "interview_invitation": {"activated_at": None},
@@ -411,20 +438,39 @@ def mail_order(
             "reply_to": MANAGER,
             "data": FULL[kind] if data is None else data,
             "attachments": [],
+            "invitations": [],
         }
         | changes
     )
 
 
+GUIDE = Enclosure("GUI-CTR-2025-014-1-v1", "Guide utilisateur", ".pdf", 8, content=b"%PDF-1.7")
+LINKED = Enclosure(
+    "CNT-CTR-2025-014-1-v1",
+    "Conteneur chiffré du DOE",
+    ".zip",
+    45_249_000,
+    link="https://onboarding.mileotech.com/documents/abc?reference=CNT&expires=1",
+    expires_at=datetime(2025, 7, 21, 22, 30, tzinfo=UTC),
+)
+WITHHELD = Enclosure("DOE-CTR-2025-014-1-v1", "Dossier des Ouvrages Exécutés", ".pdf", 12_400_000)
+
+
+def reader(kind: str) -> Recipient:
+    """Someone who may read mails of that kind."""
+    return REFERENT if kind in INTERNAL else LEAD
+
+
 def composed(
     order: MailOrder,
     contract: Contract = CONTRACT,
-    recipient: Recipient = LEAD,
-    attachments: tuple[tuple[str, bytes], ...] = (),
+    recipient: Recipient | None = None,
+    documents: tuple[Enclosure, ...] = (),
     sender: Mailbox = SENDER,
 ) -> EmailMessage:
     """The message as its receiver parses it."""
-    message = compose(order, contract, recipient, order.recipients, sender, attachments, AT)
+    to = recipient or reader(order.kind)
+    message = compose(order, contract, to, order.recipients, sender, documents, AT)
     return message_from_bytes(bytes(message), policy=default)
 
 
@@ -447,31 +493,35 @@ class _Balanced(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.words: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in {"br", "meta"}:
             self.open.append(tag)
+            links = [value or "" for name, value in attrs if name == "href"]
+            self.links += [link.removeprefix("mailto:") for link in links]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if not {"style", "title"} & set(self.open):
+            self.words.append(data)
 
 
 # --- Every kind -----------------------------------------------------------------------------
 
 
 def test_every_kind_has_both_texts_and_an_example() -> None:
-    pages = {path.stem for path in composing._TEMPLATES.glob("*.html")}
+    pages = {path.stem for path in TEMPLATES.glob("*.html")}
     assert pages == KINDS == set(FULL)
+    assert INTERNAL_KINDS == INTERNAL
 
 
 @pytest.mark.parametrize(("kind", "data"), CASES)
 def test_every_mail_is_written(kind: str, data: dict[str, Any]) -> None:
-    texts = render(
-        mail_order(kind, data, attachments=["DOC-1-v1"]), CONTRACT, LEAD, [LEAD, DECIDER]
-    )
+    to = reader(kind)
+    texts = render(mail_order(kind, data), CONTRACT, to, [to, DECIDER], [GUIDE])
 
     page = _Balanced()
     page.feed(texts.html)
@@ -481,12 +531,12 @@ def test_every_mail_is_written(kind: str, data: dict[str, Any]) -> None:
     assert texts.text.startswith("Bonjour")
     assert ("CTR-2025-014" in texts.subject) or ("Évreux" in texts.subject)
     for text in (texts.text, re.sub(r"[ \n]+", " ", "".join(page.words))):
-        assert "Bonjour Rémi Lacroix," in text
+        assert f"Bonjour {to.name}," in text
         assert "47 boulevard de Courcelles, 75008 Paris" in text
         assert "hello@mileotech.com" in text
         assert "CTR-2025-014" in text
-        assert re.search(r"Destinataires\s: Rémi Lacroix, Agnès Noël", text)
-        assert "DOC-1-v1" in text
+        assert re.search(rf"Destinataires\s: {to.name}, Agnès Noël", text)
+        assert "GUI-CTR-2025-014-1-v1" in text
         signed = "Hélène Garnier" in text and "01 44 00 00 12" in text
         assert signed or kind in INTERNAL
         assert ("Message interne" in text) == (kind in INTERNAL)
@@ -497,14 +547,17 @@ def test_every_mail_is_written(kind: str, data: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("kind", "data"), CASES)
 def test_both_texts_say_the_same(kind: str, data: dict[str, Any]) -> None:
-    texts = render(mail_order(kind, data), CONTRACT, LEAD, [LEAD])
+    to = reader(kind)
+    texts = render(mail_order(kind, data), CONTRACT, to, [to], [GUIDE, LINKED, WITHHELD])
     page = _Balanced()
     page.feed(texts.html)
     words = [
-        set(re.findall(r"\w{4,}", text.lower())) for text in (texts.text, " ".join(page.words))
+        set(re.findall(r"\w{4,}", text.lower()))
+        for text in (texts.text, " ".join([*page.words, *page.links]))
     ]
     banner = set(re.findall(r"\w{4,}", f"{texts.subject} votre projet étape par interne".lower()))
-    heading = set(re.findall(r"\w{4,}", "".join(re.findall(r"<h1.*?</h1>", texts.html)).lower()))
+    (title,) = re.findall(r"<h1[^>]*>(.*?)</h1>", texts.html, re.DOTALL)
+    heading = set(re.findall(r"\w{4,}", title.lower()))
     assert words[0] - words[1] == set()
     assert words[1] - words[0] <= banner | heading
 
@@ -547,7 +600,7 @@ def test_the_head_of_projects_without_a_name_is_greeted() -> None:
 def test_a_mail_nobody_signs_is_signed_by_mileo() -> None:
     message = composed(mail_order(reply_to=None))
     assert message["Reply-To"] is None
-    assert "L'équipe Mileo Technology" in part(message, "plain")
+    assert "L’équipe Mileo Technology" in part(message, "plain")
 
 
 def test_the_welcome_shows_the_seven_steps() -> None:
@@ -567,17 +620,19 @@ def test_the_reminder_says_what_is_late_first() -> None:
 
 
 def test_the_headers_of_a_message() -> None:
-    message = composed(mail_order(), attachments=(("GUIDE-CTR-2025-014-1-v1.pdf", b"%PDF-1.7"),))
+    message = composed(mail_order(), documents=(GUIDE,))
     assert message["From"] == "Mileo Technology <onboarding@mileotech.com>"
     assert message["To"] == "Rémi Lacroix <r.lacroix@musee.fr>"
     assert message["Reply-To"] == "Hélène Garnier <h.garnier@mileotech.com>"
     assert message["Subject"] == "Votre guide utilisateur — Musée des Beaux-Arts d'Évreux"
     assert message["Date"].datetime == AT
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "OOF, AutoReply"
+    assert message["List-Id"] == "Onboarding Mileo <onboarding.mileotech.com>"
     assert message["X-Mileo-Onboarding"] == "CTR-2025-014"
     assert message["X-Mileo-Kind"] == "user_guide"
     (attached,) = message.iter_attachments()
-    assert attached.get_filename() == "GUIDE-CTR-2025-014-1-v1.pdf"
+    assert attached.get_filename() == "GUI-CTR-2025-014-1-v1.pdf"
     assert attached.get_content_type() == "application/pdf"
     assert attached.get_content() == b"%PDF-1.7"
 
@@ -669,6 +724,8 @@ def test_an_encoded_word_never_becomes_a_header(text: str) -> None:
             "Date",
             "Message-ID",
             "Auto-Submitted",
+            "X-Auto-Response-Suppress",
+            "List-Id",
             "X-Mileo-Onboarding",
             "X-Mileo-Kind",
             "MIME-Version",
@@ -694,13 +751,13 @@ def test_a_reference_that_is_none_is_refused(reference: str) -> None:
 
 def test_an_attachment_has_a_plain_name() -> None:
     with pytest.raises(MailUnsafe):
-        composed(mail_order(), attachments=(("../../etc/passwd", b""),))
+        composed(mail_order(), documents=(replace(GUIDE, reference="../../etc/passwd"),))
 
 
 def test_markup_in_the_data_is_text() -> None:
     script = "<script>alert('1')</script>{{ 7 * 7 }}{% include 'x' %}"
-    data = FULL["phase_cancelled"] | {"reason": f"{script}\n<b>ligne 2</b>"}
-    message = composed(mail_order("phase_cancelled", data), named_client(script))
+    data = FULL["audit_report"] | {"conclusions": f"{script}\n<b>ligne 2</b>"}
+    message = composed(mail_order("audit_report", data), named_client(script))
     page = part(message, "html")
     assert "<script" not in page
     assert "<b>" not in page
@@ -714,6 +771,6 @@ def test_markup_in_the_data_is_text() -> None:
 def test_what_is_read_again_is_compared_with_the_intention(
     slip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composing, "_words", lambda _name, _text: slip)
+    monkeypatch.setattr(mail_headers, "_words", lambda _name, _text: slip)
     with pytest.raises(MailUnsafe, match="il ne part pas"):
         composed(mail_order())

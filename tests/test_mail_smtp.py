@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import pytest_asyncio
@@ -16,12 +18,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.document_store import DocumentStore
+from activities.links import check_link, link_key
 from activities.mail import MailActivities
 from process.contract import fingerprint
 from process.orders import DocumentOrder, IssuedDocument, MailOrder, MailReport, OpenOnboarding
 from register.store import MailRow, Register
 from settings import Mailbox, Settings
 from tests.smtp import HOST, MailServer, mail_server, self_signed
+from tests.test_invitations import KICKOFF, read
 from tests.test_mail_composing import CONTRACT, DECIDER, HEAD, LEAD, mail_order, named_client, part
 
 STARTED = datetime(2031, 3, 1, 23, 59, 58, tzinfo=UTC)
@@ -95,12 +99,22 @@ async def server() -> AsyncIterator[MailServer]:
         yield box
 
 
-async def issue(sender: Sender, reference: str) -> None:
-    path = f"CTR-2025-014/{reference}.pdf"
-    await sender.store.put(path, PDF)
+async def issue(
+    sender: Sender,
+    reference: str,
+    *,
+    kind: str = "guide_utilisateur",
+    suffix: str = ".pdf",
+    size: int | None = None,
+    onboarding: str = "CTR-2025-014",
+) -> None:
+    """A document of the register. With a ``size`` its file is not there: whoever reads it fails."""
+    path = f"{onboarding}/{reference}{suffix}"
+    if size is None:
+        await sender.store.put(path, PDF)
     order = DocumentOrder(
-        onboarding="CTR-2025-014",
-        kind="guide_utilisateur",
+        onboarding=onboarding,
+        kind=kind,
         reference=reference,
         version=1,
         dated_on="2025-05-26",
@@ -113,7 +127,7 @@ async def issue(sender: Sender, reference: str) -> None:
         kind=order.kind,
         reference=reference,
         sha256="0" * 64,
-        size=len(PDF),
+        size=len(PDF) if size is None else size,
         version=1,
         issued_at=STARTED,
     )
@@ -188,6 +202,110 @@ async def test_the_head_of_projects_answers_when_nobody_else_is_in_charge(
     head = HEAD.model_copy(update={"email": None})
     await sender.send(mail_order(reply_to=head), server.port)
     assert server.taken[0][1]["Reply-To"].addresses[0].addr_spec == "p.mercier@mileotech.com"
+
+
+# --- Documents ------------------------------------------------------------------------------
+
+DELIVERY = {"released_on": "2025-06-20", "container": True, "version": 1}
+
+
+async def deliver_doe(sender: Sender, port: int, **changes: Any) -> MailReport:
+    """A book that is attached, a container of 45 MB that is not there to be read."""
+    await issue(sender, "DOE-CTR-2025-014-1-v1", kind="doe")
+    await issue(
+        sender, "CNT-CTR-2025-014-1-v1", kind="doe_conteneur", suffix=".zip", size=45_249_000
+    )
+    order = mail_order(
+        "doe_delivery",
+        DELIVERY,
+        recipients=[LEAD],
+        attachments=["DOE-CTR-2025-014-1-v1", "CNT-CTR-2025-014-1-v1"],
+    )
+    return await sender.send(order, port, **changes)
+
+
+async def test_a_document_too_large_is_a_signed_link_and_is_never_read(
+    sender: Sender, server: MailServer
+) -> None:
+    report = await deliver_doe(sender, server.port, public_url="https://docs.mileotech.com/on/")
+    assert report.withheld == []
+    ((_, message),) = server.taken
+    (book,) = message.iter_attachments()
+    assert book.get_filename() == "DOE-CTR-2025-014-1-v1.pdf"
+
+    (link,) = re.findall(r"https://docs\S+", part(message, "plain"))
+    address, query = urlsplit(link), dict(parse_qsl(urlsplit(link).query))
+    assert address.path == f"/on/documents/{'0' * 64}"
+    expires = datetime.fromtimestamp(int(query["expires"]), UTC)
+    assert timedelta(0) <= expires - STARTED - timedelta(days=30) < timedelta(seconds=10)
+    standing = check_link(
+        await link_key(sender.register), sha256="0" * 64, now=STARTED + timedelta(days=29), **query
+    )
+    assert standing == "valid"
+    assert "expire le mardi 1er avril 2031" in part(message, "plain").replace("\u00a0", " ")
+
+
+async def test_without_a_public_address_what_is_too_large_is_withheld_and_told(
+    sender: Sender, server: MailServer
+) -> None:
+    report = await deliver_doe(sender, server.port)
+    assert report.withheld == ["CNT-CTR-2025-014-1-v1"]
+    ((_, message),) = server.taken
+    assert [f.get_filename() for f in message.iter_attachments()] == ["DOE-CTR-2025-014-1-v1.pdf"]
+    assert "CNT-CTR-2025-014-1-v1" in part(message, "plain")
+    # Told again by whoever asks again: the message has left.
+    assert (
+        await sender.send(
+            mail_order(
+                "doe_delivery",
+                DELIVERY,
+                recipients=[LEAD],
+                attachments=["DOE-CTR-2025-014-1-v1", "CNT-CTR-2025-014-1-v1"],
+            ),
+            server.port,
+        )
+        == report
+    )
+
+
+async def test_the_largest_documents_give_way_until_the_rest_fits(
+    sender: Sender, server: MailServer
+) -> None:
+    for number in (1, 2, 3):
+        await issue(sender, f"GUI-CTR-2025-014-{number}-v1")
+    await issue(sender, "GUI-CTR-2025-014-4-v1", size=len(PDF) + 1)
+    order = mail_order(attachments=[f"GUI-CTR-2025-014-{number}-v1" for number in (1, 4, 2, 3)])
+    fits = 3 * len(PDF) / 1_000_000
+    report = await sender.send(order, server.port, mail_attachments_max_mb=fits)
+    assert report.withheld == ["GUI-CTR-2025-014-4-v1"]
+    assert len(list(server.taken[0][1].iter_attachments())) == 3
+
+
+async def test_a_document_of_another_client_never_leaves(
+    sender: Sender, server: MailServer
+) -> None:
+    other = CONTRACT.model_copy(update={"reference": "CTR-2025-015"})
+    opening = OpenOnboarding(
+        contract=other.model_dump(mode="json"),
+        workflow_id="onboarding-CTR-2025-015",
+        run_id="run",
+        started_at=STARTED,
+    )
+    await sender.register.claim(opening, fingerprint(other))
+    await issue(sender, "GUI-CTR-2025-015-1-v1", onboarding="CTR-2025-015")
+    with pytest.raises(ApplicationError, match="n'est pas au registre de ce dossier"):
+        await sender.send(mail_order(attachments=["GUI-CTR-2025-015-1-v1"]), server.port)
+    assert server.taken == []
+
+
+async def test_an_invitation_arrives_as_it_was_written(sender: Sender, server: MailServer) -> None:
+    order = mail_order("kickoff_convocation", recipients=[LEAD], invitations=[KICKOFF])
+    await sender.send(order, server.port)
+    ((_, message),) = server.taken
+    (file,) = message.iter_attachments()
+    _, event = read(file.get_content())
+    assert event["DTSTART"].dt == KICKOFF.starts_at
+    assert STARTED <= event["DTSTAMP"].dt < STARTED + timedelta(seconds=10)
 
 
 # --- Refusals and delays --------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_the_page_says_where_it_stands_what_is_awaited_and_the_limits() -> None:
             "",
             "**Prochaines échéances**",
             "",
-            "- lundi 30 mars 2026 à 23 h 59 — O1 Kick-off tenu",
+            "- lundi 30 mars 2026 à 23 h 59 — O1 Tenue du kick-off",
         ]
     )
 
@@ -61,8 +61,8 @@ def test_the_page_lists_what_was_missed_and_whether_it_was_done_since() -> None:
     case = Case(one_site()).kickoff(held_on="2026-04-01")
     shown = page(case, "2026-04-03 12:00")
     assert "· en retard" in shown
-    assert "- O1 Kick-off tenu — lundi 30 mars 2026 à 23 h 59 (fait depuis)" in shown
-    assert "- O2 Plan de travaux remis — mercredi 1er avril 2026 à 23 h 59" in shown
+    assert "- O1 Tenue du kick-off — lundi 30 mars 2026 à 23 h 59 (fait depuis)" in shown
+    assert "- O2 Remise du plan de travaux — mercredi 1er avril 2026 à 23 h 59" in shown
 
 
 def test_the_page_lists_the_open_reserves_and_who_is_waited_for() -> None:

@@ -119,7 +119,7 @@ def test_the_hour_and_the_rungs_are_settings() -> None:
     chased = reminders.chases(case.o, held, t("2026-03-16 12:00"))
     coming = reminders.next_rung(chased, t("2026-03-16 12:00"))
     assert coming is not None
-    assert (coming.at, coming.text) == (t("2026-03-23 07:30"), "Kick-off tenu")
+    assert (coming.at, coming.text) == (t("2026-03-23 07:30"), "Tenue du kick-off")
 
 
 # One grouped mail

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from process.orders import Sending
+from process.doe import PDF
+from process.orders import IssuedDocument, ReadPiece, SecretFound, Sending
 from process.policy import Policy
 from tests.builders import (
     PRESENT,
@@ -52,7 +53,7 @@ def test_the_client_is_welcomed_and_the_project_manager_is_told_what_is_expected
     assert welcome.data["kickoff_due_on"] == "2026-03-30"
     assert boxes(assignment) == ["chef"]
     assert assignment.data["limits"] == [
-        {"obligation": "O1", "title": "Kick-off tenu", "due_at": "2026-03-30T23:59:59+02:00"}
+        {"obligation": "O1", "title": "Tenue du kick-off", "due_at": "2026-03-30T23:59:59+02:00"}
     ]
 
 
@@ -449,6 +450,89 @@ def test_the_doe_is_released_by_the_project_manager_then_handed_over() -> None:
     assert case.expected(5, "2026-05-13 10:01") == []
     case.kickoff()
     assert case.expected(5, "2026-05-13 10:01") == [("doe_received", "technical_lead")]
+
+
+def read_files(case: Case, **found: Any) -> Case:
+    """Every file of the DOE was read; ``found`` says what else the configurations hold."""
+    case.o.record.reads_pieces = True
+    for file in case.o.files:
+        more = found if file.family == "configurations" else {"media": PDF}
+        case.o.record.pieces[file.key] = ReadPiece(key=file.key, sha256=file.key, size=9, **more)
+    return case
+
+
+def test_the_project_manager_hears_of_the_secrets_and_the_client_gets_two_files() -> None:
+    case = read_files(
+        file_doe(Case()),
+        media="text/plain",
+        secrets=[SecretFound(what="mot de passe", line=3), SecretFound(what="clé", line=9)],
+        secrets_count=2,
+    )
+    ask = case.sendings(5, "2026-05-12 10:00")["doe_complete"]
+    assert ask.data["secrets"] == [
+        {"name": "configurations", "what": ["clé", "mot de passe"], "count": 2}
+    ]
+    assert ask.data["container"]
+    case.take("doe_released", "2026-05-13 10:00", released_on="2026-05-13", by="Chef")
+    delivery = case.sendings(5, "2026-05-13 10:00")["doe_delivery"]
+    assert kinds(delivery) == ["doe", "doe_conteneur"]
+    assert (delivery.data["container"], delivery.data["version"]) == (True, 1)
+    pieces = delivery.documents[0].data["pieces"]
+    assert {piece["family"]: piece["read"]["media"] for piece in pieces}["plans"] == PDF
+    # What was found never travels with the documents.
+    assert "secrets" not in pieces[2]["read"]
+
+
+def test_nothing_is_asked_nor_sent_while_the_files_are_being_read() -> None:
+    case = file_doe(Case())
+    case.o.record.reads_pieces = True
+    assert case.sendings(5, "2026-05-12 10:00") == {}
+    assert list(read_files(case, media=PDF).sendings(5, "2026-05-12 10:00")) == ["doe_complete"]
+
+
+def test_pieces_filed_after_the_delivery_make_the_next_version_once_released() -> None:
+    case = read_files(file_doe(Case()), media=PDF)
+    case.take("doe_released", "2026-05-13 10:00", released_on="2026-05-13", by="Chef")
+    case.sent("doe_complete", "2026-05-12 10:00").sent("doe_delivery", "2026-05-13 10:01")
+    case.take(
+        "doe_piece_filed", "2026-05-20 10:00", family="plans", name="plans", uri="plans-b.pdf"
+    )
+    read_files(case, media=PDF)
+    assert to_send(case, 5, "2026-05-20 10:00") == ["doe_complete:2"]
+    case.kickoff()
+    assert ("doe_released", "project_manager") in case.expected(5, "2026-05-20 10:00")
+    assert STEPS[5].finished(case.o)
+    case.take("doe_released", "2026-05-21 10:00", released_on="2026-05-21", by="Chef")
+    again = case.sendings(5, "2026-05-21 10:00")["doe_delivery:2"]
+    assert again.data["version"] == 2
+    assert [(one.kind, one.subject) for one in again.documents] == [
+        ("doe", "doe"),
+        ("doe_conteneur", "doe"),
+    ]
+
+
+def test_only_the_last_grid_and_minutes_are_part_of_the_doe() -> None:
+    case = read_files(file_doe(Case()), media=PDF)
+    for reference, kind in (
+        ("GRI-MIL-1-1-v1", "grille_recette"),
+        ("GRI-MIL-1-1-v2", "grille_recette"),
+        ("PVR-MIL-1-1-v1", "pv_recette"),
+        ("PLA-MIL-1-1-v1", "planning_intervention"),
+    ):
+        case.o.record.documents.append(
+            IssuedDocument(
+                kind=kind,
+                reference=reference,
+                version=int(reference[-1]),
+                sha256="0" * 64,
+                size=1,
+                issued_at=t("2026-05-05 12:00"),
+            )
+        )
+    case.take("doe_released", "2026-05-13 10:00", released_on="2026-05-13", by="Chef")
+    book, _container = case.sendings(5, "2026-05-13 10:00")["doe_delivery"].documents
+    references = [document["reference"] for document in book.data["documents"]]
+    assert references == ["GRI-MIL-1-1-v2", "PVR-MIL-1-1-v1"]
 
 
 def test_the_doe_may_leave_by_itself() -> None:

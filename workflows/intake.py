@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from process import rules
-from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled
+from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled, named
 from process.fields import canonical
 from process.obligations import deadlines
 from process.onboarding import Onboarding
@@ -91,7 +91,7 @@ class Intake:
                 and not fact.until
                 and now > waiting_too_long_at(self._o, fact.received_at)
             ):
-                message = f"Le fait « {fact.fact} » attend toujours « {fact.waits_for} »"
+                message = f"« {named(fact.fact)} » attend toujours « {named(fact.waits_for)} »"
                 record.open_point(id_, "waiting_fact", message, now)
 
     def _weigh(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> FactAnswer:
@@ -116,7 +116,7 @@ class Intake:
                         received_at=now,
                     )
                 )
-            message = f"Gardé : sera appliqué dès que « {waits} » sera connu."
+            message = f"Gardé : sera appliqué dès que « {named(str(waits))} » sera connu."
             if waits.until:
                 message = (
                     f"Gardé : il énonce un jour à venir, {waits}, et sera appliqué ce jour-là."

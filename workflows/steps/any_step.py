@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from process.calendar import paris_day, start_of
-from process.facts import FACTS
+from process.facts import named
 from process.obligations import OBLIGATIONS, Deadline, deadlines
 from process.onboarding import Onboarding, Suspension
 from process.orders import Sending
@@ -106,11 +106,8 @@ def take_over(o: Onboarding, awaited: list[Expected], now: datetime) -> Sending:
         {
             "late": [_brief(o, deadline) for deadline in held if deadline.is_late],
             "limits": [_brief(o, deadline) for deadline in held if deadline.state == "running"],
-            "refused": [f"{fact.fact} : {fact.reason}" for fact in o.record.rejected],
-            "expected": [
-                f"{FACTS[one.fact].TITLE} (fait {one.fact}, {ROLE_NAMES[one.owed_by]})"
-                for one in awaited
-            ],
+            "refused": [f"{named(fact.fact)} : {fact.reason}" for fact in o.record.rejected],
+            "expected": [f"{named(one.fact)} — {ROLE_NAMES[one.owed_by]}" for one in awaited],
         },
     )
 

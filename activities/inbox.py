@@ -1,0 +1,152 @@
+"""Bring a file that the outside named into a private place.
+
+What is inspected, kept and delivered is always our copy: a file that changes or vanishes after
+that is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import stat
+import urllib.parse
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from activities.objects import SCHEME as S3
+from activities.objects import TooLarge, download
+from activities.unfit import Unfit
+
+_BLOCK: Final = 1 << 20
+"""Bytes copied at a time."""
+
+_FILE: Final = "file://"
+_OTHER_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+_MISSING: Final = "le fichier est introuvable dans le dossier de dépôt"
+_OUTSIDE: Final = "le chemin du fichier sort du dossier de dépôt"
+_LINK: Final = "le chemin du fichier passe par un lien, ce qui est interdit"
+_UNREADABLE: Final = "la lecture du fichier est refusée : vérifier ses droits d'accès"
+_NOT_A_FILE: Final = "ce n'est pas un fichier ordinaire"
+_EMPTY: Final = "le fichier est vide"
+
+_REASONS: Final = {
+    errno.ENOENT: _MISSING,
+    errno.ENOTDIR: _MISSING,
+    errno.ENAMETOOLONG: _MISSING,
+    errno.ELOOP: _LINK,
+    errno.EACCES: _UNREADABLE,
+    errno.EPERM: _UNREADABLE,
+    # A socket, or a device without its driver.
+    errno.ENXIO: _NOT_A_FILE,
+    errno.ENODEV: _NOT_A_FILE,
+}
+"""What a refusal of the system says of the file; any other error is the machine's."""
+
+
+async def bring(uri: str, inbox: Path, target: Path, max_bytes: int) -> None:
+    """Copy the file that ``uri`` names to ``target``: a path relative to the inbox or inside it,
+    the same after ``file://``, or ``s3://bucket/key``.
+
+    Raises ``Unfit`` when the file cannot be accepted, ``OSError`` when the inbox, the storage or
+    the disk fails.
+    """
+    if uri.startswith(S3):
+        size = await _from_s3(uri, target, max_bytes)
+    else:
+        parts = _inside(uri, inbox)
+        size = await asyncio.to_thread(_from_inbox, parts, inbox, target, max_bytes)
+    if size == 0:
+        raise Unfit(_EMPTY)
+
+
+async def _from_s3(uri: str, target: Path, max_bytes: int) -> int:
+    try:
+        return await download(uri, target, max_bytes)
+    except FileNotFoundError:
+        raise Unfit("le fichier est introuvable dans le stockage S3") from None
+    except PermissionError:
+        raise Unfit("le stockage S3 refuse l'accès à ce fichier") from None
+    except TooLarge:
+        raise _too_large(max_bytes) from None
+    except ValueError:
+        raise Unfit("l'adresse S3 du fichier est mal formée") from None
+
+
+def _inside(uri: str, inbox: Path) -> tuple[str, ...]:
+    """The components of the path, from the inbox down."""
+    written = uri
+    if uri.startswith(_FILE):
+        written = urllib.parse.unquote(uri.removeprefix(_FILE).removeprefix("localhost"))
+    elif _OTHER_SCHEME.match(uri):
+        raise Unfit("l'adresse du fichier n'est ni un chemin ni une adresse s3://")
+    if "\0" in written or "\ufffd" in written:
+        raise Unfit(_MISSING)
+    path = PurePosixPath(written)
+    if path.is_absolute():
+        root = next(
+            (r for r in (inbox.absolute(), inbox.resolve()) if path.is_relative_to(r)), None
+        )
+        if root is None:
+            raise Unfit(_OUTSIDE)
+        path = path.relative_to(root)
+    if ".." in path.parts:
+        raise Unfit(_OUTSIDE)
+    if not path.parts:
+        raise Unfit(_NOT_A_FILE)
+    return path.parts
+
+
+def _from_inbox(parts: tuple[str, ...], inbox: Path, target: Path, max_bytes: int) -> int:
+    descriptor = _opened(parts, inbox)
+    with os.fdopen(descriptor, "rb", buffering=0) as source:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unfit(_NOT_A_FILE)
+        if status.st_size > max_bytes:
+            raise _too_large(max_bytes)
+        size = 0
+        with target.open("xb") as copy:
+            while block := source.read(_BLOCK):
+                size += len(block)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                copy.write(block)
+    return size
+
+
+def _opened(parts: tuple[str, ...], inbox: Path) -> int:
+    """The descriptor of the file, each component opened below the former, no link followed. A
+    fifo that nobody writes to does not block."""
+    try:
+        folder = os.open(inbox, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise OSError(error.errno, "le dossier de dépôt est indisponible") from None
+    try:
+        for part in parts[:-1]:
+            below = _open(part, os.O_RDONLY | os.O_DIRECTORY, folder)
+            os.close(folder)
+            folder = below
+        return _open(parts[-1], os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, folder)
+    finally:
+        os.close(folder)
+
+
+def _open(name: str, flags: int, folder: int) -> int:
+    try:
+        # Asked first for a reason that says what is wrong; O_NOFOLLOW is what guards.
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise Unfit(_LINK)
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
+    except UnicodeEncodeError:
+        raise Unfit(_MISSING) from None
+    except OSError as error:
+        if (refused := _REASONS.get(error.errno or 0)) is not None:
+            raise Unfit(refused) from None
+        raise OSError(error.errno, "le dossier de dépôt ne peut pas être lu") from None
+
+
+def _too_large(max_bytes: int) -> Unfit:
+    return Unfit(f"le fichier dépasse la taille permise ({max_bytes // 1_000_000} Mo)")

@@ -1,0 +1,254 @@
+"""What a file is, and whether the DOE may hold it, found out in a process of its own.
+
+The worker never parses a file that someone else wrote: a child process does, without the worker's
+secrets, with little memory and little time. Whatever becomes of the child, the worker lives on.
+
+    python -m activities.inspection PATH [--family FAMILY]      prints one line of JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from activities import archive_checks, sniffing
+from activities.secrets_scan import secrets_in
+from activities.unfit import Unfit
+from process.orders import SecretFound
+
+MEMORY: Final = 2 * 2**30
+"""Bytes of address space."""
+
+SECONDS: Final = 60
+"""Of processor, of which the search for secrets takes at most half."""
+
+_PATIENCE: Final = 5 * SECONDS
+"""Seconds by the clock, on a machine that has much else to do."""
+
+_FILES: Final = 64
+"""Files open at once."""
+
+_ANSWER: Final = 1 << 20
+"""Bytes of the answer."""
+
+_KEPT: Final = 20
+"""Secrets that are told one by one."""
+
+_SCANNED: Final = frozenset({"plans", "wiring", "configurations"})
+"""The families whose PDF files Mileo writes: those of a manufacturer hold no secret of a site."""
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_TOO_MUCH: Final = "le contenu du fichier est trop lourd ou trop complexe pour être examiné"
+_CRASHED: Final = "le contenu du fichier est illisible : il semble endommagé"
+_NOT_ALL: Final = SecretFound(what="contenu trop long pour être examiné en entier")
+_NAME: Final = 80
+"""Characters of an entry's name that are told."""
+
+_ACTIVE: Final = re.compile(
+    r"<\s*(?:\w+:)?script\b|javascript\s*:|<[^<>]{0,500}\son[a-z]{3,20}\s*=", re.IGNORECASE
+)
+
+
+class Inspection(BaseModel):
+    """What was found: why the file is refused, else its type and what is in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    refused: str | None = None
+    media: str = ""
+    pages: int | None = None
+    signed: bool = False
+    secrets: list[SecretFound] = []
+    secrets_count: int = 0
+
+
+class InspectionFailed(Exception):  # noqa: N818 - it states a situation
+    """The machine could not inspect a file: it may be tried again."""
+
+
+# In the worker
+
+
+async def inspect(
+    path: Path, family: str, *, memory: int = MEMORY, seconds: int = SECONDS
+) -> Inspection:
+    """What a child process finds in this file; ``memory`` in bytes, ``seconds`` of processor.
+
+    A file on which the child fails is refused. Raises ``InspectionFailed`` when the child fails
+    for a reason of this machine.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        # Not where the file is: nothing beside it is ever imported.
+        *("-P", "-m", __name__, str(path), "--family", family),
+        *("--memory", str(memory), "--seconds", str(seconds)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+        limit=_ANSWER,
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            assert process.stdout is not None
+            answer = await process.stdout.readline()
+            if answer.endswith(b"\n"):
+                return Inspection.model_validate_json(answer)
+            code = await process.wait()
+    except (TimeoutError, ValueError, ValidationError) as error:
+        raise InspectionFailed(type(error).__name__) from None
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    return _without_answer(code)
+
+
+def _without_answer(code: int) -> Inspection:
+    if code == -signal.SIGXCPU:
+        return Inspection(refused=_TOO_MUCH)
+    if code in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}:
+        return Inspection(refused=_CRASHED)
+    raise InspectionFailed(f"exit code {code}")
+
+
+# In the child
+
+
+def main() -> None:
+    """Inspect the file of the command line and print what was found, as one line of JSON."""
+    parser = argparse.ArgumentParser(prog="python -m activities.inspection")
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--family", default="")
+    parser.add_argument("--memory", type=int, default=MEMORY)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    asked = parser.parse_args()
+    _limit(resource.RLIMIT_AS, asked.memory, asked.memory)
+    # The soft limit ends the process with a signal of its own, the hard one looks like a kill.
+    _limit(resource.RLIMIT_CPU, asked.seconds, asked.seconds + 5)
+    _limit(resource.RLIMIT_FSIZE, 0, 0)
+    _limit(resource.RLIMIT_NOFILE, _FILES, _FILES)
+    _limit(resource.RLIMIT_CORE, 0, 0)
+    try:
+        found = _inspected(asked.path, asked.family, asked.seconds / 2)
+    except Unfit as refusal:
+        found = Inspection(refused=str(refusal))
+    except MemoryError:
+        found = Inspection(refused=_TOO_MUCH)
+    print(found.model_dump_json(), flush=True)
+    # Nothing is left to do, and libraries fed with hostile files may fail while they close.
+    os._exit(0)
+
+
+def _limit(what: int, soft: int, hard: int) -> None:
+    _, most = resource.getrlimit(what)
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(what, (soft, hard))
+
+
+def _inspected(path: Path, family: str, seconds: float) -> Inspection:
+    with path.open("rb") as file:
+        head = file.read(sniffing.HEAD)
+    if (danger := sniffing.danger_of(head)) is not None:
+        raise Unfit(f"le fichier est {danger}")
+    media = sniffing.media_of(head)
+    search = _Search(seconds)
+    if media == sniffing.PDF:
+        # Imported by the child that needs it: one in two does not.
+        from activities import pdf_checks  # noqa: PLC0415
+
+        facts = pdf_checks.check_pdf(path)
+        if family in _SCANNED:
+            search.through_pages(pdf_checks.texts_of(path))
+        return search.found(media, facts.pages, signed=facts.signed)
+    if media == sniffing.OLE:
+        archive_checks.check_ole(path)
+    elif media == sniffing.ZIP:
+        archive = archive_checks.Archive(path)
+        media = archive.check()
+        if family == "configurations":
+            search.through_entries(archive.texts())
+    elif media in sniffing.TEXTS:
+        encoding = sniffing.encoding_of(head)
+        if media in {sniffing.HTML, sniffing.SVG}:
+            _refuse_active_page(path, encoding)
+        with path.open(encoding=encoding, errors="replace") as lines:
+            search.through(lines)
+    return search.found(media)
+
+
+def _refuse_active_page(path: Path, encoding: str) -> None:
+    if _ACTIVE.search(path.read_text(encoding, errors="replace")):
+        raise Unfit("la page HTML ou l'image SVG contient un script")
+
+
+class _Search:
+    """The secrets of one file, looked for during at most this many seconds of processor."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.process_time() + seconds
+        self._secrets: list[SecretFound] = []
+        self._count = 0
+
+    def found(self, media: str, pages: int | None = None, *, signed: bool = False) -> Inspection:
+        return Inspection(
+            media=media,
+            pages=pages,
+            signed=signed,
+            secrets=self._secrets,
+            secrets_count=self._count,
+        )
+
+    def through(self, lines: Iterable[str]) -> None:
+        with suppress(_OutOfTime):
+            for secret in secrets_in(self._in_time(lines)):
+                self._add(secret)
+
+    def through_pages(self, pages: Iterable[str]) -> None:
+        with suppress(_OutOfTime):
+            for number, text in enumerate(pages, start=1):
+                for secret in secrets_in(self._in_time(text.splitlines())):
+                    self._add(SecretFound(what=f"{secret.what} (page {number})"))
+
+    def through_entries(self, entries: Iterable[tuple[str, str, bool]]) -> None:
+        with suppress(_OutOfTime):
+            for name, text, whole in entries:
+                for secret in secrets_in(self._in_time(text.splitlines())):
+                    what = f"{secret.what} ({name[-_NAME:]})"
+                    self._add(SecretFound(what=what, line=secret.line))
+                if not whole:
+                    self._add(_NOT_ALL)
+
+    def _add(self, secret: SecretFound) -> None:
+        self._count += 1
+        if len(self._secrets) < _KEPT:
+            self._secrets.append(secret)
+
+    def _in_time(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            if time.process_time() > self._end:
+                # What nobody looked at is held as if it had a secret in it.
+                self._add(_NOT_ALL)
+                raise _OutOfTime
+            yield line
+
+
+class _OutOfTime(Exception):  # noqa: N818 - it states a situation
+    """The search for secrets has taken its time."""
+
+
+if __name__ == "__main__":
+    main()

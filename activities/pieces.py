@@ -1,0 +1,124 @@
+"""The activity that reads the files of a DOE: brought, inspected, kept byte for byte, registered.
+
+« Le Dossier des Ouvrages Exécutés (DOE) est remis au client […]. » (PROC-CRM-003, étape 5)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.clock import BusinessClock
+from activities.inbox import bring
+from activities.inspection import inspect
+from activities.unfit import Unfit
+from process.orders import PiecesRead, ReadPiece, ReadPieces, StatedPiece
+from register.store import RegisteredPiece
+
+if TYPE_CHECKING:
+    from activities.document_store import DocumentStore
+    from register.store import Register
+
+_ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_AT_ONCE: Final = 2
+"""Files that are inspected at the same time, each in a process with its own memory."""
+
+_BEAT: Final = 20
+"""Seconds between two signs of life."""
+
+
+class PieceActivities:
+    """Reads the files that facts name: pieces of the DOE and signed originals."""
+
+    def __init__(
+        self, register: Register, store: DocumentStore, inbox: Path, max_bytes: int
+    ) -> None:
+        self._register = register
+        self._store = store
+        self._inbox = inbox
+        self._max_bytes = max_bytes
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    @activity.defn(name="read_pieces")
+    async def read_pieces(self, order: ReadPieces) -> PiecesRead:
+        """Read, check and keep these files, each in a bounded memory. Doing it again changes
+        nothing and answers the same.
+
+        A file that the DOE cannot hold is answered with the reason. What depends on the machine
+        (disk, storage, database) raises and may be tried again. Fails for good with
+        ``PiecesImpossible`` when the onboarding's reference is malformed.
+        """
+        clock = BusinessClock()
+        if not _ONBOARDING.fullmatch(order.onboarding):
+            raise ApplicationError(
+                "la référence de l'onboarding est mal formée",
+                type="PiecesImpossible",
+                non_retryable=True,
+            )
+        async with _alive():
+            pieces = [await self._read(order.onboarding, piece, clock) for piece in order.pieces]
+        return PiecesRead(pieces=pieces)
+
+    async def _read(self, onboarding: str, piece: StatedPiece, clock: BusinessClock) -> ReadPiece:
+        activity.heartbeat()
+        with tempfile.TemporaryDirectory(prefix="piece-", ignore_cleanup_errors=True) as folder:
+            copy = Path(folder) / "piece"
+            try:
+                async with self._turn:
+                    await bring(piece.uri, self._inbox, copy, self._max_bytes)
+                    inspection = await inspect(copy, piece.family)
+            except Unfit as refusal:
+                return ReadPiece(key=piece.key, refused=str(refusal))
+            if inspection.refused is not None:
+                return ReadPiece(key=piece.key, refused=inspection.refused)
+            sha256, size = await asyncio.to_thread(_fingerprint, copy)
+            path = f"{onboarding}/pieces/{sha256}"
+            await self._store.put_file(path, copy)
+        await self._register.record_piece(
+            RegisteredPiece(
+                onboarding=onboarding,
+                sha256=sha256,
+                size=size,
+                media=inspection.media,
+                name=piece.name,
+                uri=piece.uri,
+                path=path,
+                secrets=[secret.model_dump() for secret in inspection.secrets],
+                received_at=clock.now(),
+            )
+        )
+        return ReadPiece(key=piece.key, sha256=sha256, size=size, **inspection.model_dump())
+
+
+def _fingerprint(path: Path) -> tuple[str, int]:
+    """The SHA-256 of a file and its size in bytes."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
+
+
+@asynccontextmanager
+async def _alive() -> AsyncIterator[None]:
+    """Signs of life while a large file is read, or waits for its turn."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_BEAT)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating

@@ -1,0 +1,141 @@
+"""The conversation with the mail server (RFC 5321), and what its answers mean."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from typing import Final, NoReturn, Self
+
+import aiosmtplib
+
+from activities.mail_headers import header_text
+from settings import Settings
+
+_MAX_REPLY: Final = 500
+_PERMANENT: Final = range(500, 600)
+_TO_BE_AUTHENTICATED: Final = frozenset({530, 534, 535, 538})
+"""RFC 4954: the server wants other credentials than ours, or none over this connection."""
+
+
+class Refused(Exception):  # noqa: N818 - it says what happened
+    """The server's definitive refusal of one message, in its own words."""
+
+
+class Deferred(Exception):  # noqa: N818 - it says what happened
+    """The server did not take the message; it may do so later. Says why, without a name."""
+
+
+class Unreachable(Deferred):
+    """No conversation is possible at present, whoever the recipient."""
+
+
+class Misconfigured(Exception):  # noqa: N818 - it says what happened
+    """An operator has something to set right. Says what, in French, without a secret."""
+
+
+class Conversation:
+    """One SMTP connection for several messages; opened by the first, and again if it is lost."""
+
+    def __init__(self, settings: Settings, tls: ssl.SSLContext | None) -> None:
+        self._sender: Final = settings.mail_from.email
+        password = settings.smtp_password
+        self._client: Final = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_user,
+            password=password.get_secret_value() if password else None,
+            use_tls=settings.smtp_security == "tls",
+            # Never "if the server offers it": whoever sits in between could unoffer it.
+            start_tls=settings.smtp_security == "starttls",
+            validate_certs=True,
+            tls_context=tls,
+            timeout=settings.smtp_timeout_seconds,
+            # Not this machine's name, which is nobody's business.
+            local_hostname=self._sender.rpartition("@")[2],
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client.is_connected:
+            # Everything is said: how the server takes leave changes nothing.
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await self._client.quit()
+        self._client.close()
+
+    async def deliver(self, to: str, message: bytes) -> str:
+        """Hand a message over. Returns the server's words of acceptance.
+
+        Raises Refused, Deferred, Unreachable or Misconfigured.
+        """
+        if not self._client.is_connected:
+            await self._connect()
+        try:
+            _, reply = await self._client.sendmail(self._sender, [to], message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            _judge(error.recipients[0])
+        except aiosmtplib.SMTPResponseException as error:
+            _judge(error)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._client.close()
+            raise Deferred(_silence(error) or "connexion perdue") from None
+        return _reply(reply)
+
+    async def _connect(self) -> None:
+        try:
+            await self._client.connect()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            self._client.close()
+            if error.code in _PERMANENT:
+                raise Misconfigured(
+                    f"Le serveur de messagerie refuse l'authentification ({error.code}) : "
+                    "vérifier ONBOARDING_SMTP_USER et ONBOARDING_SMTP_PASSWORD"
+                ) from None
+            raise Unreachable(str(error.code)) from None
+        except aiosmtplib.SMTPResponseException as error:
+            self._client.close()
+            raise Unreachable(str(error.code)) from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self._client.close()
+            if _is_about_tls(error):
+                raise Misconfigured(
+                    "La connexion chiffrée au serveur de messagerie échoue (certificat ou "
+                    "protocole) : vérifier ONBOARDING_SMTP_HOST et ONBOARDING_SMTP_SECURITY"
+                ) from None
+            if type(error) is aiosmtplib.SMTPException:
+                # The library's words for "it offers no STARTTLS" or "no authentication".
+                raise Misconfigured(
+                    "Le serveur de messagerie n'offre pas le chiffrement ou l'authentification "
+                    "demandés : vérifier ONBOARDING_SMTP_SECURITY et ONBOARDING_SMTP_USER"
+                ) from None
+            raise Unreachable(_silence(error) or "connexion impossible") from None
+
+
+def _judge(error: aiosmtplib.SMTPResponseException) -> NoReturn:
+    """RFC 5321: a reply 4yz may change later, a reply 5yz is definitive."""
+    if error.code in _TO_BE_AUTHENTICATED:
+        raise Misconfigured(
+            f"Le serveur de messagerie demande une authentification ({error.code}) : "
+            "vérifier ONBOARDING_SMTP_USER, _PASSWORD et _SECURITY"
+        ) from None
+    if error.code in _PERMANENT:
+        raise Refused(_reply(f"{error.code} {error.message}")) from None
+    raise Deferred(str(error.code)) from None
+
+
+def _is_about_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _silence(error: Exception) -> str | None:
+    return "sans réponse" if isinstance(error, TimeoutError) else None
+
+
+def _reply(words: str) -> str:
+    """The server's words: a stranger's, kept to one line and a reasonable length."""
+    return header_text(words)[:_MAX_REPLY]

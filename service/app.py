@@ -1,0 +1,143 @@
+"""The HTTP service (DESIGN, section 2): its routes put together, and the server that runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+from urllib.parse import quote
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from activities.document_store import DocumentStore
+from connection import opened_register
+from register.store import Register
+from service.documents import documents_router
+from service.health import health_router
+from service.problems import answer_problems
+from settings import CommandSettings, SettingsError
+
+_GRACE_SECONDS: Final = 10
+"""What a download under way gets to finish when the service is asked to stop."""
+
+_CAUTIOUS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_log: Final = logging.getLogger("onboarding.service")
+
+
+def create_app(register: Register, store: DocumentStore) -> FastAPI:
+    """The application; whoever calls opens and closes the register."""
+    app = FastAPI(title="Mileo Onboarding", docs_url=None, redoc_url=None)
+    app.include_router(health_router(register, store))
+    app.include_router(documents_router(register, store))
+    answer_problems(app)
+    return app
+
+
+async def serve(settings: CommandSettings, host: str, port: int) -> None:
+    """Answer on this address until SIGTERM or SIGINT, then let what is under way finish.
+
+    Raises ``SettingsError`` and ``connection.Unreachable``, which say what is wrong in French.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        store = DocumentStore(settings.documents_url)
+        store.check()
+    except ValueError as error:
+        raise SettingsError([f"ONBOARDING_DOCUMENTS_URL : {error}"]) from None
+    async with (
+        opened_register(settings.database_url) as register,
+        serving(create_app(register, store), host, port) as address,
+    ):
+        _log.info("à l'écoute sur %s", address)
+        await stop.wait()
+        _log.info("arrêt demandé : les réponses en cours se terminent")
+    _log.info("arrêté")
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
+    """The app served in this process for the time of the block; gives its address. Port 0 is a
+    free one. Raises ``SettingsError`` when the address cannot be had."""
+    # Ours instead: theirs would show the signatures of links, wherever the handlers are.
+    logging.getLogger("uvicorn.access").disabled = True
+    listening = _listening(host, port)
+    server = _Server(
+        uvicorn.Config(
+            _Observed(app),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    running = asyncio.create_task(server.serve([listening]))
+    try:
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listens already: who connects before the server is up waits a moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "port impossible"
+        raise SettingsError([f"adresse {host}, port {port} : {reason}"]) from None
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Whoever runs the server decides when it stops."""
+        yield
+
+
+class _Observed:
+    """Every answer is cautious and logged: never with its query, which holds signatures."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _CAUTIOUS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        began = time.monotonic()
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            milliseconds = (time.monotonic() - began) * 1000
+            path = quote(scope["path"])
+            _log.info("%s %s %d %.0f ms", scope["method"], path, status, milliseconds)

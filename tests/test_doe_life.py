@@ -1,0 +1,173 @@
+"""The DOE of a whole onboarding, with real files: read, refused, put right, sealed, delivered."""
+
+from __future__ import annotations
+
+import email
+from email import policy
+from typing import TYPE_CHECKING, Any
+
+import pikepdf
+import pyzipper
+from activities.verification import verify
+
+from activities.document_store import DocumentStore
+from local.pieces import write_pieces
+from process.contract import Contract
+from tests.playing import begin, kickoff, new, of, sent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.scenarios import Story
+    from local.stage import Play, Stage
+
+SECRET = b"Authion-2031"
+"""What the configuration of the demonstration must never show in clear."""
+
+
+async def file_pieces(play: Play, *, but: str = "") -> dict[str, str]:
+    uris = write_pieces(play.stage.settings.inbox, play.contract)
+    for family in ("plans", "wiring", "configurations", "certificates"):
+        if family != but:
+            await play.fact("doe_piece_filed", family=family, name=family, uri=uris[family])
+    await play.fact(
+        "doe_piece_filed", family="warranties", name="x", not_applicable_reason="Contrat-cadre"
+    )
+    for item in play.contract.equipment:
+        if item.tag != but:
+            await play.fact(
+                "doe_piece_filed",
+                family="datasheets",
+                name=f"Fiche {item.tag}",
+                uri=uris[f"datasheet:{item.tag}"],
+                equipment=[item.tag],
+            )
+    return uris
+
+
+async def release(play: Play, story: Story, day: int, **more: Any) -> str:
+    return await play.fact("doe_released", released_on=story.day(day), by="Claire Fontaine", **more)
+
+
+def delivered(up: Stage, contract: Contract) -> list[dict[str, bytes]]:
+    """The files of each DOE mail to the technical lead, by name."""
+    found = []
+    for path in sorted(up.mailbox.folder.glob("*doe_delivery*.eml")):
+        message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
+        if contract.client.technical_lead.email in message["To"]:
+            files = {
+                str(part.get_filename()): part.get_payload(decode=True)
+                for part in message.iter_attachments()
+            }
+            found.append({name: content for name, content in files.items() if content})
+    return found
+
+
+async def test_the_client_receives_a_book_and_a_sealed_container(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    play, story = await begin(on_stage, new())
+    reference = play.contract.reference
+    await play.fact("kickoff_held", **kickoff(story, day=0))
+    await play.at(story.instant(2, 10))
+    await file_pieces(play)
+    status = await play.status()
+    assert status["doe"]["missing"] == status["doe"]["refused"] == []
+    assert sent(status, "doe_complete")
+    assert await release(play, story, 2) == "accepted"
+    status = await play.status()
+    assert of(status, "O13")["met_at"]
+    issued = {one["kind"]: one for one in status["documents"]}
+    assert issued["doe"]["reference"] == f"DOE-{reference}-1-v1"
+    assert issued["doe_conteneur"]["reference"] == f"CNT-{reference}-1-v1"
+
+    [files] = delivered(on_stage, play.contract)
+    assert list(files) == [f"DOE-{reference}-1-v1.pdf", f"CNT-{reference}-1-v1.zip"]
+    book = tmp_path / "book.pdf"
+    book.write_bytes(files[f"DOE-{reference}-1-v1.pdf"])
+    with pikepdf.open(book) as pdf, pdf.open_outline() as outline:
+        assert len(pdf.pages) > len(play.contract.equipment) + 3
+        assert outline.root
+    # The configuration is in the container, and nowhere in clear.
+    container = tmp_path / "container.zip"
+    container.write_bytes(files[f"CNT-{reference}-1-v1.zip"])
+    password = await on_stage.register.doe_password(reference)
+    assert password
+    with pyzipper.AESZipFile(container) as opened:
+        opened.setpassword(password.encode())
+        names = opened.namelist()
+        [saved] = [name for name in names if name.startswith("3-configurations/")]
+        assert SECRET in opened.read(saved)
+    assert SECRET not in book.read_bytes()
+    history = (await play.handle.fetch_history()).to_json()
+    assert password not in history
+    assert SECRET.decode() not in history
+    for path in on_stage.mailbox.folder.glob("*.eml"):
+        assert password.encode() not in path.read_bytes()
+    store = DocumentStore(on_stage.settings.documents_url)
+    rows = await verify(on_stage.register, store, reference)
+    assert {row.state for row in rows} == {"ok"}
+
+
+async def test_a_file_that_is_refused_is_a_point_until_it_is_put_right(on_stage: Stage) -> None:
+    play, story = await begin(on_stage, new())
+    await play.fact("kickoff_held", **kickoff(story, day=0))
+    await play.at(story.instant(2, 10))
+    uris = await file_pieces(play, but="plans")
+    plan = on_stage.settings.inbox / uris["plans"]
+    whole = plan.read_bytes()
+    plan.write_bytes(whole[:400])
+    piece = {"family": "plans", "name": "plans", "uri": uris["plans"]}
+    assert await play.fact("doe_piece_filed", **piece) == "accepted"
+    status = await play.status()
+    assert status["doe"]["missing"] == ["plans"]
+    [refused] = status["doe"]["refused"]
+    assert (refused["family"], refused["name"]) == ("plans", "plans")
+    [point] = status["open_points"]
+    assert point["kind"] == "piece"
+    assert refused["reason"] in point["message"]
+    assert await release(play, story, 2) == "refused"
+    # Put right in the inbox, it is read again when a person says so…
+    plan.write_bytes(whole)
+    settled = {"id": point["id"], "by": "Claire Fontaine", "reason": "fichier remplacé"}
+    assert await play.fact("open_point_settled", action="retry", **settled) == "accepted"
+    status = await play.status()
+    assert status["open_points"] == status["doe"]["missing"] == []
+    # …or when the piece is filed again, under another name of file or the same.
+    outside = {"family": "wiring", "name": "wiring", "uri": "../../etc/passwd"}
+    assert await play.fact("doe_piece_filed", **outside) == "accepted"
+    status = await play.status()
+    assert status["doe"]["missing"] == ["wiring"]
+    assert "etc" not in status["doe"]["refused"][0]["reason"]
+    wiring = {"family": "wiring", "name": "wiring", "uri": uris["wiring"]}
+    assert await play.fact("doe_piece_filed", **wiring) == "accepted"
+    status = await play.status()
+    assert status["open_points"] == status["doe"]["missing"] == []
+    assert await release(play, story, 2) == "accepted"
+
+
+async def test_a_piece_filed_after_the_delivery_makes_a_second_version(on_stage: Stage) -> None:
+    play, story = await begin(on_stage, new())
+    reference = play.contract.reference
+    await play.fact("kickoff_held", **kickoff(story, day=0))
+    await play.at(story.instant(2, 10))
+    uris = await file_pieces(play)
+    await release(play, story, 2)
+    await play.at(story.instant(5, 10))
+    (on_stage.settings.inbox / "plans-b.pdf").write_bytes(
+        (on_stage.settings.inbox / uris["wiring"]).read_bytes()
+    )
+    await play.fact("doe_piece_filed", family="plans", name="plans", uri="plans-b.pdf")
+    assert len(sent(await play.status(), "doe_complete")) == 2
+    assert await release(play, story, 5) == "accepted"
+    documents = [one["reference"] for one in (await play.status())["documents"]]
+    assert f"DOE-{reference}-1-v2" in documents
+    assert f"CNT-{reference}-1-v2" in documents
+    first, second = delivered(on_stage, play.contract)
+    assert list(second) == [f"DOE-{reference}-1-v2.pdf", f"CNT-{reference}-1-v2.zip"]
+    # Nothing that was issued is overwritten.
+    store = DocumentStore(on_stage.settings.documents_url)
+    kept = await store.get(f"{reference}/DOE-{reference}-1-v1.pdf")
+    assert kept == first[f"DOE-{reference}-1-v1.pdf"]
+    rows = await verify(on_stage.register, store, reference)
+    assert {row.state for row in rows} == {"ok"}
