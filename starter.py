@@ -470,16 +470,23 @@ async def _verify(references: tuple[str, ...]) -> None:
                 raise _unknown(reference)
             rows = await verified(register, store, reference)
             count += len(rows)
-            wrong += [f"{reference} : {row.sentence}" for row in rows if row.state != "ok"]
+            wrong += [f"{reference} : {row.message}" for row in rows if row.state != "ok"]
     click.echo(f"{french.plural(count, 'fichier vérifié', 'fichiers vérifiés')}")
     if wrong:
         raise Refused(*wrong)
 
 
 async def _serve(host: str, port: int) -> None:
+    import logging
+
     from service.app import serve as served
     from settings import load_command_settings
 
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
     await served(load_command_settings(), host, port)
 
 

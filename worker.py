@@ -92,6 +92,11 @@ async def serve() -> None:
         store.check()
     except ValueError as error:
         raise SettingsError([f"ONBOARDING_DOCUMENTS_URL : {error}"]) from None
+    try:
+        settings.inbox.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"ONBOARDING_INBOX : dossier inutilisable ({error.strerror}) : {settings.inbox}"
+        raise SettingsError([problem]) from None
     client = await connect()
     async with opened_register(settings.database_url) as register:
         await create_search_attributes(client)

@@ -99,7 +99,7 @@ class Archive:
     def _check_sizes(self) -> None:
         inflated = sum(entry.file_size for entry in self._entries)
         if len(self._entries) > _MAX_ENTRIES:
-            raise Unfit(f"l'archive contient plus de {_MAX_ENTRIES} fichiers")
+            raise Unfit("l'archive contient plus de 10\u00a0000 fichiers")
         if inflated > _MAX_INFLATED or inflated > max(_LARGE, _MAX_RATIO * self._size):
             raise Unfit(_BOMB)
         if sum(entry.compress_size for entry in self._entries) > self._size:

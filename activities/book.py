@@ -40,6 +40,11 @@ _PAGE_KEYS: Final = ("/AA", "/B", "/Metadata", "/PieceInfo", "/PresSteps", "/Str
 """What a page may hold that acts, or that means nothing outside its own file."""
 
 _SAFE_LINKS: Final = ("http://", "https://", "mailto:")
+_BROKEN: Final = (
+    pikepdf.PdfError, ValueError, TypeError, AttributeError, LookupError, RuntimeError,
+)  # fmt: skip
+"""How a file ends whose parts are not what they should be."""
+
 _HIDDEN: Final = "/MileoHidden"
 _PROMISES: Final = ("{http://www.aiim.org/", "{http://ns.adobe.com/xap/1.0/t/pg/}")
 """PDF/A and PDF/UA, and the number of pages of the front alone."""
@@ -102,14 +107,21 @@ def make(job: child.Job) -> child.Job:
     child.at("la réunion des pièces")
     merged = target.with_suffix(".merged")
     _merge(front, parts, merged)
-    with Pdf.open(merged, access_mode=pikepdf.AccessMode.stream) as book:
-        _finish(book, parts, pages)
-        book.save(
-            target,
-            min_version=max(("1.7", *(part.version for part in parts))),
-            object_stream_mode=pikepdf.ObjectStreamMode.generate,
-            deterministic_id=True,
-        )
+    # A disk holds the book twice, not three times.
+    for path in (front, *(part.path for part in parts)):
+        path.unlink(missing_ok=True)
+    try:
+        with Pdf.open(merged, access_mode=pikepdf.AccessMode.stream) as book:
+            _finish(book, parts, pages)
+            book.save(
+                target,
+                min_version=max(("1.7", *(part.version for part in parts))),
+                object_stream_mode=pikepdf.ObjectStreamMode.generate,
+                deterministic_id=True,
+            )
+    except pikepdf.PdfError as error:
+        raise child.Trouble("impossible d'achever le dossier", str(error)) from error
+    merged.unlink()
     with target.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
@@ -146,7 +158,7 @@ def _ready(source: _Source, path: Path, copy: Path) -> Part:
                     _mark_hidden_layers(pdf)
                 pdf.save(copy, static_id=True, encryption=False)
                 path = copy
-    except (pikepdf.PdfError, ValueError, TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise child.Trouble(f"impossible de lire {source.called}", str(error)) from error
     if not pages:
         raise child.Trouble(f"{source.called} n'a aucune page")
@@ -229,7 +241,7 @@ def _merge(front: Path, parts: list[Part], merged: Path) -> None:
                 "noWarn": "",
             }
         ).run()
-    except (pikepdf.PdfError, pikepdf.JobUsageError, RuntimeError) as error:
+    except (*_BROKEN, pikepdf.JobUsageError) as error:
         raise child.Trouble("impossible de réunir les pièces", str(error)) from error
 
 
@@ -246,6 +258,8 @@ def _finish(book: Pdf, parts: list[Part], front: int) -> None:
     book.Root.PageMode = Name.UseOutlines
     # What others wrote is neither archival nor tagged: the whole must not promise that it is.
     del book.Root.OutputIntents
+    if "/PageLabels" in book.Root:
+        del book.Root.PageLabels  # The pieces' own: a reader must show the book's.
     with book.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
         for promise in [key for key in metadata if key.startswith(_PROMISES)]:
             del metadata[promise]

@@ -100,20 +100,22 @@ def _inside(uri: str, inbox: Path) -> tuple[str, ...]:
 
 
 def _from_inbox(parts: tuple[str, ...], inbox: Path, target: Path, max_bytes: int) -> int:
-    descriptor = _opened(parts, inbox)
-    with os.fdopen(descriptor, "rb", buffering=0) as source:
-        status = os.fstat(descriptor)
+    source = _opened(parts, inbox)
+    try:
+        status = os.fstat(source)
         if not stat.S_ISREG(status.st_mode):
             raise Unfit(_NOT_A_FILE)
         if status.st_size > max_bytes:
             raise _too_large(max_bytes)
         size = 0
         with target.open("xb") as copy:
-            while block := source.read(_BLOCK):
+            while block := os.read(source, _BLOCK):
                 size += len(block)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
                 copy.write(block)
+    finally:
+        os.close(source)
     return size
 
 
@@ -149,4 +151,4 @@ def _open(name: str, flags: int, folder: int) -> int:
 
 
 def _too_large(max_bytes: int) -> Unfit:
-    return Unfit(f"le fichier dépasse la taille permise ({max_bytes // 1_000_000} Mo)")
+    return Unfit(f"le fichier dépasse la taille permise ({max_bytes // 1_000_000}\u00a0Mo)")

@@ -41,7 +41,7 @@ _FILES: Final = 64
 """Files open at once."""
 
 _ANSWER: Final = 1 << 20
-"""Bytes of the answer."""
+"""Bytes of the answer, the only thing that is written."""
 
 _KEPT: Final = 20
 """Secrets that are told one by one."""
@@ -92,7 +92,7 @@ async def inspect(
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         # Not where the file is: nothing beside it is ever imported.
-        *("-P", "-m", __name__, str(path), "--family", family),
+        *("-P", "-m", __name__, str(path), f"--family={family}"),
         *("--memory", str(memory), "--seconds", str(seconds)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -138,7 +138,7 @@ def main() -> None:
     _limit(resource.RLIMIT_AS, asked.memory, asked.memory)
     # The soft limit ends the process with a signal of its own, the hard one looks like a kill.
     _limit(resource.RLIMIT_CPU, asked.seconds, asked.seconds + 5)
-    _limit(resource.RLIMIT_FSIZE, 0, 0)
+    _limit(resource.RLIMIT_FSIZE, _ANSWER, _ANSWER)
     _limit(resource.RLIMIT_NOFILE, _FILES, _FILES)
     _limit(resource.RLIMIT_CORE, 0, 0)
     try:

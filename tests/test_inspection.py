@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import stat
-import time
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -159,8 +158,9 @@ REFUSED_PDFS: dict[str, tuple[bytes, str]] = {
         "le PDF contient un formulaire dynamique (XFA)",
     ),
     "password": (pdf(encryption=LOCKED), "le PDF est protégé par un mot de passe"),
-    "no page": (pdf(pages=0), "le PDF a 0 page : de 1 à 5000 sont admises"),
+    "no page": (pdf(pages=0), "le PDF a 0 page : de 1 à 5\u00a0000 sont admises"),
     "truncated": (pdf(pages=5)[:-300], DAMAGED),
+    "to be repaired": (pdf(pages=5).replace(b"startxref\n", b"startxref\n9"), DAMAGED),
     "garbage": (b"%PDF-1.7\n" + os.urandom(3_000), DAMAGED),
     "something renamed": (b"%PDF-", DAMAGED),
     "broken page": (
@@ -239,7 +239,7 @@ REFUSED_ARCHIVES: dict[str, tuple[bytes, str]] = {
     ),
     "crowd": (
         archive({str(number): b"" for number in range(10_001)}),
-        "l'archive contient plus de 10000 fichiers",
+        "l'archive contient plus de 10\u00a0000 fichiers",
     ),
     "program": (
         archive({"lisez-moi.txt": b"MZ\x90\0" + bytes(60)}),
@@ -446,7 +446,7 @@ async def test_a_child_that_is_killed_is_the_machine_s_doing(
     with pytest.raises(InspectionFailed):
         await look(pdf())
     monkeypatch.setattr(inspection, "_PATIENCE", 60)
-    monkeypatch.setattr(inspection.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(InspectionFailed, match="exit code 1"):
         await look(pdf())
 
@@ -460,7 +460,7 @@ async def test_the_child_knows_no_secret_of_ours(
     spy.chmod(0o755)
     monkeypatch.setenv("ONBOARDING_SMTP_PASSWORD", "hunter2")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
-    monkeypatch.setattr(inspection.sys, "executable", str(spy))
+    monkeypatch.setattr(sys, "executable", str(spy))
     assert await inspect(told, "plans") == Inspection()
     assert "PYTHONPATH" in told.read_text()
     assert "hunter2" not in told.read_text()
@@ -476,11 +476,8 @@ async def test_a_large_plan_is_inspected_in_bounded_memory(look: Callable[..., A
             page.Resources = Dictionary(XObject=Dictionary(Im=image))
 
     content = pdf(scanned, pages=60)
-    begun = time.monotonic()
-    assert (await look(content, memory=600 << 20)).pages == 60
-    assert time.monotonic() - begun < 60
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert children.ru_maxrss < 2 << 20  # In kilobytes: the limit of every child so far.
+    assert len(content) > 60_000_000
+    assert (await look(content, memory=400 << 20)).pages == 60
 
 
 @given(st.binary(max_size=300))

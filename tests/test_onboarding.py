@@ -99,6 +99,10 @@ async def _everything_is_on_record(up: Stage, reference: str, status: dict[str, 
     assert {d.reference for d in documents} == {d["reference"] for d in status["documents"]}
     for document in documents:
         content = (Path(up.settings.documents_url) / document.path).read_bytes()
+        if document.kind == "doe_conteneur":
+            # Registered by its clear content: an encrypted file is never twice the same.
+            assert content.startswith(b"PK")
+            continue
         assert content.startswith(b"%PDF")
         assert hashlib.sha256(content).hexdigest() == document.sha256
 

@@ -49,7 +49,13 @@ class Service:
     client: httpx.AsyncClient
 
     async def issue(
-        self, reference: str, content: bytes, *, sha256: str | None = None, suffix: str = ".pdf"
+        self,
+        reference: str,
+        content: bytes,
+        *,
+        sha256: str | None = None,
+        size: int | None = None,
+        suffix: str = ".pdf",
     ) -> str:
         """Keep and register a document; its SHA-256."""
         path = f"{ONBOARDING}/{reference}{suffix}"
@@ -59,7 +65,7 @@ class Service:
             reference=reference,
             version=1,
             sha256=sha256 or hashlib.sha256(content).hexdigest(),
-            size=len(content),
+            size=size or len(content),
             issued_at=datetime.now(UTC),
         )
         order = DocumentOrder(
@@ -145,7 +151,7 @@ async def test_a_container_is_sent_as_it_is_under_the_fingerprint_of_what_it_hol
     # Two documents of one clear content: the reference tells which one is meant.
     clear = hashlib.sha256(b"clear").hexdigest()
     await service.issue("DOE-1-v1", b"encrypted once", sha256=clear, suffix=".zip")
-    await service.issue("DOE-1-v2", b"encrypted again", sha256=clear, suffix=".zip")
+    await service.issue("DOE-1-v2", b"encrypted again", sha256=clear, size=5, suffix=".zip")
 
     answer = await service.client.get(await service.link(clear, "DOE-1-v2"))
 
@@ -431,7 +437,7 @@ async def test_it_finishes_what_it_began_when_asked_to_stop(
 async def test_a_port_that_is_taken_is_told(service: Service) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"port {port}"):
+        with pytest.raises(SettingsError, match=f"port {port} : déjà utilisés"):
             async with serving(create_app(service.register, service.store), LOOPBACK, port):
                 pass
 

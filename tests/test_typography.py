@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from pdfua import validate
 from activities.rendering import render
 from activities.typography import tidy
 from process.contract import Contract
-from process.documents import DOCUMENT_KINDS
+from process.documents import DOCUMENT_KINDS, document_reference
 from tests.pdf_layout import pages
 from tests.test_documents import CONTRACT, FULL, KINDS, MINIMAL, RESERVES, order
 
@@ -65,6 +66,12 @@ def test_a_huge_text_is_tidied_at_once() -> None:
         tidy(hostile)
 
 
+@cache
+def full(kind: str) -> bytes:
+    """The document with every field; the tests only read it."""
+    return render(order(kind, FULL[kind]), CONTRACT)
+
+
 # --- What is printed --------------------------------------------------------------------------
 
 
@@ -110,7 +117,7 @@ def test_apostrophes_are_printed_curly() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_line_opens_or_ends_on_the_wrong_sign(kind: str) -> None:
-    for page in pages(render(order(kind, FULL[kind]), CONTRACT)):
+    for page in pages(full(kind)):
         assert not re.search(r"^[:;?!»]|«$", page.text.replace("\r", ""), re.MULTILINE)
         assert "'" not in page.text
         assert '"' not in page.text
@@ -126,10 +133,10 @@ def test_names_are_never_hyphenated() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_page_bears_its_reference_and_says_what_is_confidential(kind: str) -> None:
-    asked = order(kind, FULL[kind])
-    printed = pages(render(asked, CONTRACT))
+    reference = document_reference(kind, CONTRACT.reference, 1, 1)
+    printed = pages(full(kind))
     for number, page in enumerate(printed, start=1):
-        assert asked.reference in page.text
+        assert reference in page.text
         assert f"Page {number} / {len(printed)}" in page.text
         assert ("Confidentiel" in page.text) == DOCUMENT_KINDS[kind].confidential
 
@@ -269,7 +276,7 @@ def test_forty_reserves_and_their_signatures_stay_whole() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_is_sound_and_says_what_it_is(kind: str) -> None:
-    content = render(order(kind, FULL[kind]), CONTRACT)
+    content = full(kind)
 
     with pikepdf.open(BytesIO(content)) as pdf:
         assert pdf.check_pdf_syntax() == []
@@ -289,6 +296,6 @@ def test_a_file_is_sound_and_says_what_it_is(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_is_accessible(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "document.pdf"
-    path.write_bytes(render(order(kind, FULL[kind]), CONTRACT))
+    path.write_bytes(full(kind))
 
     assert validate(str(path)).findings == ()
