@@ -451,10 +451,10 @@ async def _doe_password(reference: str) -> None:
 
 
 async def _verify(references: tuple[str, ...]) -> None:
-    from activities.document_store import DocumentStore
-    from activities.verification import verify as verified
+    from activities.doe.verification import verify as verified
     from connection import opened_register
     from settings import load_command_settings
+    from storage.document_store import DocumentStore
 
     settings = load_command_settings()
     try:

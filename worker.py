@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.worker import Worker
 
-from activities.document_store import DocumentStore
 from activities.documents import DocumentActivities
 from activities.mail import MailActivities
 from activities.pieces import PieceActivities
@@ -29,6 +28,7 @@ from connection import (
 )
 from ending import leave
 from settings import SettingsError, load_settings
+from storage.document_store import DocumentStore
 from workflows.client_onboarding import ClientOnboarding
 from workflows.names import TASK_QUEUE
 

@@ -13,14 +13,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
-from activities.doe import ASSEMBLED, CONTAINER, assembled
-from activities.rendering import DocumentImpossible, DocumentIncomplete, render
+from activities.doe.assembly import ASSEMBLED, CONTAINER, assembled
+from activities.printing.rendering import DocumentImpossible, DocumentIncomplete, render
 from process.documents import DOCUMENT_KINDS
 from process.orders import DocumentOrder, IssuedDocument
 
 if TYPE_CHECKING:
-    from activities.document_store import DocumentStore
     from register.store import Register
+    from storage.document_store import DocumentStore
 
 _HEARTBEAT: Final = 5
 """Seconds."""
@@ -40,7 +40,7 @@ class DocumentActivities:
         """Issue one version of one document, once: a version already issued is given back.
 
         The registered SHA-256 is that of the file; of the encrypted container, that of its clear
-        content (``activities.container``). Fails for good with ``DocumentIncomplete`` when a
+        content (``activities.doe.container``). Fails for good with ``DocumentIncomplete`` when a
         mandatory field is missing, and with ``DocumentImpossible`` when the document cannot be
         produced; the messages are French. What depends on the machine (disk, database) may be
         tried again.

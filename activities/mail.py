@@ -15,15 +15,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
-from activities.composing import compose, message_id
-from activities.document_store import DocumentStore
-from activities.enclosures import Enclosure, enclose
-from activities.mail_texts import MailUnsafe
-from activities.smtp import Conversation, Deferred, Misconfigured, Refused, Unreachable
+from activities.mails.composing import compose, message_id
+from activities.mails.enclosures import Enclosure, enclose
+from activities.mails.smtp import Conversation, Deferred, Misconfigured, Refused, Unreachable
+from activities.mails.texts import MailUnsafe
 from process.contract import Contract
 from process.orders import MailOrder, MailReport, Recipient, SentMail
 from register.store import Register
 from settings import Settings
+from storage.document_store import DocumentStore
 
 _BEAT_SECONDS: Final = 5
 """How often a sending under way tells that it is alive: a worker that dies is noticed soon."""

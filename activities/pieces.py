@@ -18,15 +18,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
-from activities.inbox import bring
-from activities.inspection import inspect
-from activities.unfit import Unfit
+from activities.inspecting.inbox import bring
+from activities.inspecting.inspection import inspect
+from activities.inspecting.unfit import Unfit
 from process.orders import PiecesRead, ReadPiece, ReadPieces, StatedPiece
 from register.store import RegisteredPiece
 
 if TYPE_CHECKING:
-    from activities.document_store import DocumentStore
     from register.store import Register
+    from storage.document_store import DocumentStore
 
 _ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AT_ONCE: Final = 2

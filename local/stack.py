@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from activities.document_store import DocumentStore
 from connection import (
     SearchAttributesRefused,
     Unreachable,
@@ -35,6 +34,7 @@ from local.temporal_server import lasting_server
 from service.app import create_app, serving
 from settings import PREFIX, SettingsError, load_settings
 from starter import Refused, parse_contract, start_onboarding
+from storage.document_store import DocumentStore
 from worker import build_worker
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.document_store import DocumentStore
 from local.mailbox import Mailbox
 from local.temporal_server import time_skipping_server
 from process.contract import Contract, fingerprint
 from register.store import Register
 from settings import Settings, load_settings
+from storage.document_store import DocumentStore
 from worker import CACHED_RUNS, build_worker
 from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
 from workflows.page import contract_details, contract_summary

@@ -18,13 +18,13 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from activities.document_store import DocumentStore
 from connection import opened_register
 from register.store import Register
 from service.documents import documents_router
 from service.health import health_router
 from service.problems import answer_problems
 from settings import CommandSettings, SettingsError
+from storage.document_store import DocumentStore
 
 _GRACE_SECONDS: Final = 10
 """What a download under way gets to finish when the service is asked to stop."""

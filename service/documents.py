@@ -11,10 +11,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from activities.document_store import DocumentStore
-from activities.links import check_link, link_key
 from register.store import Register, RegisteredDocument
 from service.problems import Problem, unavailable
+from storage.document_store import DocumentStore
+from storage.links import check_link, link_key
 
 _MEDIA: Final = {".pdf": "application/pdf", ".zip": "application/zip"}
 

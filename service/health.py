@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.document_store import DocumentStore
 from register.store import Register
+from storage.document_store import DocumentStore
 
 _PATIENCE_SECONDS: Final = 5.0
 

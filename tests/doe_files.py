@@ -17,12 +17,12 @@ from pikepdf import Array, Dictionary, Name, Pdf, Stream
 from PIL import Image, ImageDraw
 from temporalio.testing import ActivityEnvironment
 
-from activities.document_store import DocumentStore
 from activities.documents import DocumentActivities
-from activities.doe import piece_path
-from activities.rendering import render
+from activities.doe.assembly import piece_path
+from activities.printing.rendering import render
 from process.orders import DocumentOrder, IssuedDocument, OpenOnboarding
 from register.store import Register, RegisteredPiece
+from storage.document_store import DocumentStore
 from tests.test_documents import CONTRACT, FULL, order
 
 Row = dict[str, Any]

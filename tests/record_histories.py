@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ending import leave
+from local.pieces import write_pieces
 from local.scenarios import Story, extension, play_difficult, play_new, play_replacement
 from local.stage import stage
 from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, story_of, unique
@@ -26,6 +27,37 @@ if TYPE_CHECKING:
     from process.contract import Contract
 
 HISTORIES: Final = Path(__file__).parent / "histories"
+
+
+async def play_doe(play: Play, story: Story) -> None:
+    """The files of the DOE read, refused, put right, delivered, then a second version; calls that
+    are agreed and moved; a cancellation that removes what was still ahead."""
+    await play.fact("kickoff_planned", starts_at=story.iso(4, 10), place="Tours")
+    await play.fact("kickoff_planned", starts_at=story.iso(5, 10), place="Tours")
+    await play.at(story.instant(6, 10))
+    await play.fact("kickoff_held", **kickoff(story, day=5, phase_day=20))
+    await play.fact("phase_planned", **phase(story, "P1", "TOURS", 20, 21))
+    await play.at(story.instant(7, 10))
+    uris = write_pieces(play.stage.settings.inbox, play.contract)
+    for name, uri in uris.items():
+        family, _, tag = name.replace("datasheet:", "datasheets:").partition(":")
+        if family != "signed":
+            more = {"equipment": [tag]} if tag else {}
+            await play.fact("doe_piece_filed", family=family, name=name, uri=uri, **more)
+    wrong = {"family": "warranties", "name": "Garanties", "uri": "../ailleurs.pdf"}
+    await play.fact("doe_piece_filed", **wrong)
+    [point] = (await play.status())["open_points"]
+    settled = {"id": point["id"], "by": "Claire Fontaine", "reason": "à relire"}
+    await play.fact("open_point_settled", action="retry", **settled)
+    await play.fact("doe_piece_filed", **{**wrong, "uri": uris["certificates"]})
+    await play.fact("doe_released", released_on=story.day(7), by="Claire Fontaine")
+    await play.at(story.instant(9, 10))
+    await play.fact("doe_piece_filed", family="plans", name="plans", uri=uris["wiring"])
+    await play.fact("doe_released", released_on=story.day(9), by="Claire Fontaine")
+    for hour in (10, 11):
+        await play.fact("presentation_planned", starts_at=story.iso(30, hour))
+    await play.at(story.instant(10, 10))
+    await play.fact("onboarding_cancelled", reason="Contrat résilié")
 
 
 async def play_trouble(play: Play, story: Story) -> None:
@@ -56,6 +88,7 @@ SCENES: Final[
     "replacement": (replaced, play_replacement),
     "new": (new, play_new),
     "trouble": (new, play_trouble),
+    "doe": (new, play_doe),
     "difficult": (lambda: unique(extension(OPENS_AT - timedelta(minutes=30))), play_difficult),
 }
 

@@ -16,9 +16,10 @@ import pytest
 import pyzipper
 from temporalio.exceptions import ApplicationError
 
-from activities import child, container, doe
-from activities.doe_contents import plain_name
-from activities.rendering import DocumentImpossible
+from activities.doe import assembly as doe
+from activities.doe import child, container
+from activities.doe.contents import plain_name
+from activities.printing.rendering import DocumentImpossible
 from process.orders import IssuedDocument
 from tests.doe_files import Shelf, filled, issue, sheet, signed
 from tests.test_documents import CONTRACT
@@ -168,7 +169,8 @@ async def test_the_password_is_on_no_command_line_and_in_no_environment(
     seen = tmp_path / "seen"
     (tmp_path / "activities_container_seen.py").write_text(f"""
 import pathlib
-from activities import child, container
+from activities.doe import child
+from activities.doe import container
 def look(job):
     pathlib.Path({str(seen)!r}).write_text(job["password"])
     for name in ("cmdline", "environ"):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.document_store import DocumentStore
-from activities.objects import TooLarge, download
+from storage.document_store import DocumentStore
+from storage.objects import TooLarge, download
 from tests.s3 import SECRET, S3Server, running_s3
 
 PATH = "MIL-1/ODJ-MIL-1-1-v1.pdf"
@@ -145,7 +145,7 @@ async def test_a_file_that_cannot_be_read_leaves_nothing(
 _BOUNDED = """
     import asyncio, resource, sys
     from pathlib import Path
-    from activities.document_store import DocumentStore
+    from storage.document_store import DocumentStore
 
     async def main(url, source, target):
         store = DocumentStore(url)

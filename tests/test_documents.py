@@ -14,15 +14,15 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.changes import changes
-from activities.document_store import DocumentStore
 from activities.documents import DocumentActivities
-from activities.glyphs import REPLACEMENT, Printable
-from activities.rendering import TEMPLATES, DocumentImpossible, DocumentIncomplete, render
+from activities.printing.changes import changes
+from activities.printing.glyphs import REPLACEMENT, Printable
+from activities.printing.rendering import TEMPLATES, DocumentImpossible, DocumentIncomplete, render
 from process.contract import Contract
 from process.documents import DOCUMENT_KINDS, document_reference
 from process.orders import DocumentOrder, IssuedDocument, Recipient
 from process.vocabulary import DECISION_NAMES
+from storage.document_store import DocumentStore
 from tests.pdf_text import pdf_text
 
 if TYPE_CHECKING:

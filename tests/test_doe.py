@@ -18,8 +18,9 @@ import pytest
 from pikepdf import Name, Pdf
 from temporalio.exceptions import ApplicationError
 
-from activities import child, doe
-from activities.rendering import DocumentImpossible
+from activities.doe import assembly as doe
+from activities.doe import child
+from activities.printing.rendering import DocumentImpossible
 from process.orders import IssuedDocument
 from tests.doe_files import Shelf, changed, filled, heavy, issue, layered, sheet, signed
 from tests.test_documents import CONTRACT, order
@@ -285,7 +286,7 @@ async def test_a_child_that_dies_says_on_what_or_is_tried_again(
 ) -> None:
     dying = f"""
 import os
-from activities import child
+from activities.doe import child
 def die(job):
     child.at("la pièce « Plan »")
     {end}
@@ -300,7 +301,7 @@ async def test_a_cancelled_activity_kills_its_child(
 ) -> None:
     sleeping = """
 import os, pathlib, time
-from activities import child
+from activities.doe import child
 def sleep(job):
     pathlib.Path(job["told"]).write_text(str(os.getpid()))
     time.sleep(60)
@@ -330,7 +331,7 @@ def module(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> str:
 
 ISSUER = """
 import asyncio, json, resource, sys
-from activities.document_store import DocumentStore
+from storage.document_store import DocumentStore
 from activities.documents import DocumentActivities
 from process.orders import DocumentOrder
 from register.store import Register

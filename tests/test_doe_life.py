@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pikepdf
 import pyzipper
-from activities.verification import verify
 
-from activities.document_store import DocumentStore
+from activities.doe.verification import verify
 from local.pieces import write_pieces
 from process.contract import Contract
+from storage.document_store import DocumentStore
 from tests.playing import begin, kickoff, new, of, sent
 
 if TYPE_CHECKING:
@@ -55,11 +55,9 @@ def delivered(up: Stage, contract: Contract) -> list[dict[str, bytes]]:
     for path in sorted(up.mailbox.folder.glob("*doe_delivery*.eml")):
         message = email.message_from_bytes(path.read_bytes(), policy=policy.default)
         if contract.client.technical_lead.email in message["To"]:
-            files = {
-                str(part.get_filename()): part.get_payload(decode=True)
-                for part in message.iter_attachments()
-            }
-            found.append({name: content for name, content in files.items() if content})
+            found.append(
+                {str(p.get_filename()): p.get_content() for p in message.iter_attachments()}
+            )
     return found
 
 

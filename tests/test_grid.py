@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from activities import rendering
-from activities.grid import MODULES, POINTS, faults, main
-from activities.rendering import render
+from activities.printing import rendering
+from activities.printing.grid import MODULES, POINTS, faults, main
+from activities.printing.rendering import render
 from process.contract import Contract
 from process.vocabulary import EQUIPMENT_FAMILY_NAMES
 from tests.pdf_text import pdf_text

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from activities.rendering import render
+from activities.printing.rendering import render
 from process.contract import Contract
 from tests.pdf_text import pdf_text
 from tests.test_documents import CONTRACT, order

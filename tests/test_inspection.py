@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, String
 
-from activities import inspection, secrets_scan
-from activities.inspection import Inspection, InspectionFailed, inspect
-from activities.sniffing import danger_of, media_of
+from activities.inspecting import inspection, secrets_scan
+from activities.inspecting.inspection import Inspection, InspectionFailed, inspect
+from activities.inspecting.sniffing import danger_of, media_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
-from activities.invitations import calendar
-from activities.mail_texts import MailUnsafe
+from activities.mails.invitations import calendar
+from activities.mails.texts import MailUnsafe
 from process.orders import Invitation, Recipient
 from tests.test_mail_composing import (
     AT,
@@ -218,7 +218,7 @@ def test_only_those_who_were_invited_hear_of_an_event() -> None:
     gone = KICKOFF.model_copy(update={"sequence": 1, "cancelled": True, "attendees": [LEAD]})
     order = mail_order("cancelled_client", invitations=[gone])
     [shown] = calendars(composed(order, recipient=LEAD))
-    _, event = read(shown.get_payload(decode=True))
+    _, event = read(shown.get_content().encode())
     assert event["ATTENDEE"] == f"mailto:{LEAD.email}"
     other = composed(order, recipient=DECIDER)
     assert calendars(other) == []

@@ -305,7 +305,10 @@ async def test_the_state_goes_on_through_a_new_run(tmp_path: Path) -> None:
         await play.at(story.instant(4, 12))
         await play.fact("kickoff_held", **kickoff(story), fact_id="k-1")
         await play.fact("phase_planned", **phase(story, "P1", "TOURS", 14, 15))
-        pieces = [{"family": "plans", "name": f"Plan {n}", "uri": f"p/{n}.pdf"} for n in range(60)]
+        pieces = [
+            {"family": "plans", "name": f"Plan {n}", "not_applicable_reason": "Sans objet"}
+            for n in range(60)
+        ]
         # Signals and updates alike, while the runs hand over to one another.
         await asyncio.gather(
             *(play.handle.signal("doe_piece_filed", piece) for piece in pieces[:30]),

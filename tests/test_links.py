@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.links import check_link, document_link, link_key
 from register.store import Register
+from storage.links import check_link, document_link, link_key
 
 KEY = "5b" * 32
 SHA256 = "0a" * 32

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from activities import mail_headers
-from activities.composing import compose, message_id
-from activities.enclosures import Enclosure
-from activities.mail_headers import header_text
-from activities.mail_texts import INTERNAL_KINDS, KINDS, TEMPLATES, MailUnsafe, render
+from activities.mails import headers as mail_headers
+from activities.mails.composing import compose, message_id
+from activities.mails.enclosures import Enclosure
+from activities.mails.headers import header_text
+from activities.mails.texts import INTERNAL_KINDS, KINDS, TEMPLATES, MailUnsafe, render
 from process.contract import Contract, Person
 from process.orders import MailOrder, Recipient
 from settings import Mailbox

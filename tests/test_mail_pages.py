@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jinja2 import Environment, nodes
 
-from activities.enclosures import Enclosure
-from activities.mail_texts import INTERNAL_KINDS, KINDS, TEMPLATES, MailUnsafe, render
+from activities.mails.enclosures import Enclosure
+from activities.mails.texts import INTERNAL_KINDS, KINDS, TEMPLATES, MailUnsafe, render
 from process.vocabulary import Party
 from tests.test_mail_composing import (
     CONTRACT,

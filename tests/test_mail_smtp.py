@@ -17,13 +17,13 @@ import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.document_store import DocumentStore
-from activities.links import check_link, link_key
 from activities.mail import MailActivities
 from process.contract import fingerprint
 from process.orders import DocumentOrder, IssuedDocument, MailOrder, MailReport, OpenOnboarding
 from register.store import MailRow, Register
 from settings import Mailbox, Settings
+from storage.document_store import DocumentStore
+from storage.links import check_link, link_key
 from tests.smtp import HOST, MailServer, mail_server, self_signed
 from tests.test_invitations import KICKOFF, read
 from tests.test_mail_composing import CONTRACT, DECIDER, HEAD, LEAD, mail_order, named_client, part

@@ -19,13 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.document_store import DocumentStore
-from activities.inbox import bring
-from activities.inspection import InspectionFailed
+from activities.inspecting.inbox import bring
+from activities.inspecting.inspection import InspectionFailed
+from activities.inspecting.unfit import Unfit
 from activities.pieces import PieceActivities
-from activities.unfit import Unfit
 from process.orders import OpenOnboarding, PiecesRead, ReadPiece, ReadPieces, StatedPiece
 from register.store import Register
+from storage.document_store import DocumentStore
 from tests.s3 import S3Server, running_s3
 from tests.test_documents import CONTRACT
 from tests.test_inspection import LOCKED, archive, pdf, writing
@@ -401,7 +401,7 @@ def children() -> str:
     for task in Path("/proc/self/task").iterdir():
         for child in (task / "children").read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes()
-            listed += "x" if b"activities.inspection" in command else ""
+            listed += "x" if b"activities.inspecting.inspection" in command else ""
     return listed
 
 
@@ -456,6 +456,6 @@ async def test_a_storage_that_is_away_is_no_fault_of_the_file(
 ) -> None:
     with running_s3(tmp_path / "s3") as gone:
         gone.known_to(monkeypatch)
-    monkeypatch.setattr("activities.objects._PATIENCE", {"max_retries": 0})
+    monkeypatch.setattr("storage.objects._PATIENCE", {"max_retries": 0})
     with pytest.raises(OSError, match="stockage S3"):
         await desk.read("s3://depot/plan.pdf")

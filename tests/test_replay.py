@@ -45,6 +45,8 @@ def _essence(activity: str, data: bytes) -> tuple[str, ...]:
             return (activity, order["kind"], order["key"], *to, *order["attachments"])
         case "issue_document":
             return (activity, order["reference"], order["dated_on"], *order["sites"])
+        case "read_pieces":
+            return (activity, *(piece["key"] for piece in order["pieces"]))
     return (activity,)
 
 
@@ -108,6 +110,8 @@ def test_the_histories_hold_what_they_are_for() -> None:
     }
     whole = {"audit_report", "reserve_reopened:1:1", "doe_delivery", "closing_team"}
     assert whole <= set(keys["replacement"])
+    assert {"read_pieces"} <= {one[0] for one in effects["doe"]}
+    assert {"doe_delivery", "doe_delivery:2", "cancelled_client"} <= set(keys["doe"])
     assert keys["trouble"].count("intervention_schedule:P1:2") == 2
     assert "deviation_notice:P1-1:factual" in keys["trouble"]
 

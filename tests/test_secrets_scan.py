@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.secrets_scan import (
+from activities.inspecting.secrets_scan import (
     ACCESS_KEY,
     COMMUNITY,
     HASH,

@@ -23,13 +23,13 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.document_store import DocumentStore
-from activities.links import document_link, link_key
 from local.ports import LOOPBACK, free_port
 from process.orders import DocumentOrder, IssuedDocument, OpenOnboarding
 from register.store import Register
 from service.app import create_app, serving
 from settings import SettingsError
+from storage.document_store import DocumentStore
+from storage.links import document_link, link_key
 from tests.builders import contract
 from tests.s3 import running_s3
 

@@ -13,8 +13,8 @@ import pikepdf
 import pytest
 from pdfua import validate
 
-from activities.rendering import render
-from activities.typography import tidy
+from activities.printing.rendering import render
+from activities.printing.typography import tidy
 from process.contract import Contract
 from process.documents import DOCUMENT_KINDS, document_reference
 from tests.pdf_layout import pages

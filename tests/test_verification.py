@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pyzipper
 
-from activities.verification import Checked, verify
+from activities.doe.verification import Checked, verify
 from process.orders import MailOrder, Recipient
 from tests.doe_files import Shelf, filled, issue
 from tests.test_documents import CONTRACT

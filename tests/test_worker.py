@@ -17,10 +17,10 @@ from temporalio.api.operatorservice.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.document_store import DocumentStore
 from connection import SearchAttributesRefused, create_search_attributes
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
+from storage.document_store import DocumentStore
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:

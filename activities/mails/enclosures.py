@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final
 
-from activities.document_store import DocumentStore
-from activities.links import document_link, link_key
-from activities.mail_texts import MailUnsafe
+from activities.mails.texts import MailUnsafe
 from process.documents import DOCUMENT_KINDS
 from register.store import Register, RegisteredDocument
 from settings import Settings
+from storage.document_store import DocumentStore
+from storage.links import document_link, link_key
 
 _MEGABYTE: Final = 1_000_000
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pyzipper
 
-from activities.container import MANIFEST
-from activities.doe import CONTAINER
+from activities.doe.assembly import CONTAINER
+from activities.doe.container import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from activities.document_store import DocumentStore
     from register.store import Register, RegisteredDocument, RegisteredPiece
+    from storage.document_store import DocumentStore
 
 State = Literal["ok", "missing", "altered", "unknown"]
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import pikepdf
 import pypdfium2
 
-from activities.unfit import Unfit
+from activities.inspecting.unfit import Unfit
 
 MAX_PAGES: Final = 5_000
 _MAX_PIXELS: Final = 1_000_000_000

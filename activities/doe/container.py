@@ -2,7 +2,7 @@
 
 Its registered SHA-256 is that of its ``EMPREINTES.sha256``, which names the fingerprint of every
 other file in it: encryption draws new salts each time, the content stays the same. Runs as a
-child (``python -m activities.container``): see ``activities.child``.
+child (``python -m activities.doe.container``): see ``activities.doe.child``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Final
 import pyzipper
 from pyzipper.zipfile_aes import AESZipInfo
 
-from activities import child
-from activities.doe_contents import Contents, contents_of
+from activities.doe import child
+from activities.doe.contents import Contents, contents_of
 from process.contract import Contract
 from process.french import plural
 from process.orders import DocumentOrder, ReadPiece

@@ -18,12 +18,12 @@ from email.policy import SMTP, default
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
-from activities import invitations
-from activities.mail_headers import set_address, set_text
-from activities.mail_texts import MailUnsafe, render
+from activities.mails import invitations
+from activities.mails.headers import set_address, set_text
+from activities.mails.texts import MailUnsafe, render
 
 if TYPE_CHECKING:
-    from activities.enclosures import Enclosure
+    from activities.mails.enclosures import Enclosure
     from process.contract import Contract
     from process.orders import Invitation, MailOrder, Recipient
     from settings import Mailbox

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from activities.sniffing import HEAD, OLE, TEXTS, ZIP, danger_of, encoding_of, media_of
-from activities.unfit import Unfit
+from activities.inspecting.sniffing import HEAD, OLE, TEXTS, ZIP, danger_of, encoding_of, media_of
+from activities.inspecting.unfit import Unfit
 
 _MAX_ENTRIES: Final = 10_000
 _MAX_INFLATED: Final = 2 * 2**30

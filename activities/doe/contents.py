@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from activities.rendering import DocumentImpossible
+from activities.printing.rendering import DocumentImpossible
 from process import doe
 from process.orders import DocumentOrder, IssuedDocument, ReadPiece
 from process.vocabulary import DOE_FAMILY_NAMES, DoeFamily

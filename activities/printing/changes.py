@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from process.french import enumeration, plural
 
-_LABELS: Final = Path(__file__).resolve().parent.parent / "templates" / "documents" / "labels.toml"
+_LABELS: Final = (
+    Path(__file__).resolve().parent.parent.parent / "templates" / "documents" / "labels.toml"
+)
 _IDENTITIES: Final = ("id", "number", "key", "reference", "point", "tag", "on", "name", "what")
 """What tells an item of a list from another, the first that it has."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from icalendar import Alarm, Calendar, Event, Timezone, vCalAddress, vText, vUri
 
-from activities.mail_headers import header_text
+from activities.mails.headers import header_text
 from process.calendar import PARIS
 from process.orders import Invitation, Recipient
 from settings import Mailbox

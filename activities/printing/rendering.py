@@ -17,16 +17,16 @@ from zoneinfo import ZoneInfo
 
 import typst
 
-from activities.changes import changes
-from activities.glyphs import Printable
-from activities.typography import tidy
+from activities.printing.changes import changes
+from activities.printing.glyphs import Printable
+from activities.printing.typography import tidy
 from process import vocabulary
 from process.contract import Contract
 from process.documents import DOCUMENT_KINDS, DocumentKind
 from process.french import full_date, full_instant
 from process.orders import DocumentOrder, Recipient
 
-TEMPLATES: Final = Path(__file__).resolve().parent.parent / "templates"
+TEMPLATES: Final = Path(__file__).resolve().parent.parent.parent / "templates"
 _DOCUMENTS: Final = TEMPLATES / "documents"
 _FONTS: Final = TEMPLATES / "fonts"
 _STANDARDS: Final[list[typst.PDFStandard]] = ["a-2a", "ua-1"]

@@ -3,7 +3,7 @@
 A copy to read and search: merging undoes signatures, so that the originals travel untouched in
 the container, and the archival and accessible files remain the ones that were merged. Nothing
 active (script, action, form, attachment) comes along. The same order on the same files always
-gives the same bytes. Runs as a child (``python -m activities.book``): see ``activities.child``.
+gives the same bytes. Runs as a child (``python -m activities.doe.book``): see ``activities.doe.child``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf
 
-from activities import child, container
-from activities.doe_contents import Contents, Original, Piece, contents_of
-from activities.rendering import DocumentImpossible, render
+from activities.doe import child, container
+from activities.doe.contents import Contents, Original, Piece, contents_of
+from activities.printing.rendering import DocumentImpossible, render
 from process.contract import Contract
 from process.documents import DOCUMENT_KINDS
 from process.orders import DocumentOrder

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-from activities.objects import SCHEME, Bucket, save, whole
+from storage.objects import SCHEME, Bucket, save, whole
 
 _CHUNK: Final = 1_000_000
 """Bytes read at a time."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from activities.rendering import DocumentImpossible, DocumentIncomplete
+from activities.printing.rendering import DocumentImpossible, DocumentIncomplete
 from process.documents import DOCUMENT_KINDS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 
-_PATH: Final = str(Path(__file__).resolve().parent.parent)
+_PATH: Final = str(Path(__file__).resolve().parent.parent.parent)
 _MEMORY: Final = 2 * 1024**3
 """Bytes of address space."""
 

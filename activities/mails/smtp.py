@@ -8,7 +8,7 @@ from typing import Final, NoReturn, Self
 
 import aiosmtplib
 
-from activities.mail_headers import header_text
+from activities.mails.headers import header_text
 from settings import Settings
 
 _MAX_REPLY: Final = 500

@@ -15,9 +15,9 @@ import urllib.parse
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from activities.objects import SCHEME as S3
-from activities.objects import TooLarge, download
-from activities.unfit import Unfit
+from activities.inspecting.unfit import Unfit
+from storage.objects import SCHEME as S3
+from storage.objects import TooLarge, download
 
 _BLOCK: Final = 1 << 20
 """Bytes copied at a time."""

@@ -1,5 +1,5 @@
 """What a technician edits without touching code: the points of the acceptance grid and the modules
-of the training and of the user guide (PROCESS, section 7). ``python -m activities.grid`` checks
+of the training and of the user guide (PROCESS, section 7). ``python -m activities.printing.grid`` checks
 both files and says in French what is wrong; how to edit them is in docs/grille.md.
 
 The templates read the same files by themselves: nothing here takes part in a rendering.
@@ -16,12 +16,12 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from activities.glyphs import Printable
+from activities.printing.glyphs import Printable
 from process.fields import Count, Flag, Line, Outside
 from process.refusals import problems
 from process.vocabulary import EquipmentFamily
 
-_TEMPLATES: Final = Path(__file__).resolve().parent.parent / "templates"
+_TEMPLATES: Final = Path(__file__).resolve().parent.parent.parent / "templates"
 POINTS: Final = _TEMPLATES / "documents" / "points_recette.toml"
 MODULES: Final = _TEMPLATES / "documents" / "modules.toml"
 

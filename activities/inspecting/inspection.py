@@ -3,7 +3,7 @@
 The worker never parses a file that someone else wrote: a child process does, without the worker's
 secrets, with little memory and little time. Whatever becomes of the child, the worker lives on.
 
-    python -m activities.inspection PATH [--family FAMILY]      prints one line of JSON
+    python -m activities.inspecting.inspection PATH [--family FAMILY]      prints one line of JSON
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from activities import archive_checks, sniffing
-from activities.secrets_scan import secrets_in
-from activities.unfit import Unfit
+from activities.inspecting import archive_checks, sniffing
+from activities.inspecting.secrets_scan import secrets_in
+from activities.inspecting.unfit import Unfit
 from process.orders import SecretFound
 
 MEMORY: Final = 2 * 2**30
@@ -49,7 +49,7 @@ _KEPT: Final = 20
 _SCANNED: Final = frozenset({"plans", "wiring", "configurations"})
 """The families whose PDF files Mileo writes: those of a manufacturer hold no secret of a site."""
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
+_ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _TOO_MUCH: Final = "le contenu du fichier est trop lourd ou trop complexe pour être examiné"
 _CRASHED: Final = "le contenu du fichier est illisible : il semble endommagé"
 _NOT_ALL: Final = SecretFound(what="contenu trop long pour être examiné en entier")
@@ -129,7 +129,7 @@ def _without_answer(code: int) -> Inspection:
 
 def main() -> None:
     """Inspect the file of the command line and print what was found, as one line of JSON."""
-    parser = argparse.ArgumentParser(prog="python -m activities.inspection")
+    parser = argparse.ArgumentParser(prog="python -m activities.inspecting.inspection")
     parser.add_argument("path", type=Path)
     parser.add_argument("--family", default="")
     parser.add_argument("--memory", type=int, default=MEMORY)
@@ -168,7 +168,7 @@ def _inspected(path: Path, family: str, seconds: float) -> Inspection:
     search = _Search(seconds)
     if media == sniffing.PDF:
         # Imported by the child that needs it: one in two does not.
-        from activities import pdf_checks  # noqa: PLC0415
+        from activities.inspecting import pdf_checks  # noqa: PLC0415
 
         facts = pdf_checks.check_pdf(path)
         if family in _SCANNED:

@@ -18,17 +18,17 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 from markupsafe import Markup, escape
 
-from activities.mail_headers import header_text
+from activities.mails.headers import header_text
 from process import french, vocabulary
 from process.calendar import paris_day
 from process.onboarding import MILEO_ROLES
 
 if TYPE_CHECKING:
-    from activities.enclosures import Enclosure
+    from activities.mails.enclosures import Enclosure
     from process.contract import Contract
     from process.orders import MailOrder, Recipient
 
-TEMPLATES: Final = Path(__file__).resolve().parent.parent / "templates" / "mails"
+TEMPLATES: Final = Path(__file__).resolve().parent.parent.parent / "templates" / "mails"
 _SUBJECT_MARK: Final = "Objet : "
 _MAX_SUBJECT: Final = 180
 _MAX_PREHEADER: Final = 130

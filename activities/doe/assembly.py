@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from activities import child, container
-from activities.doe_contents import contents_of
-from activities.rendering import DocumentImpossible, DocumentIncomplete
+from activities.doe import child, container
+from activities.doe.contents import contents_of
+from activities.printing.rendering import DocumentImpossible, DocumentIncomplete
 from process.documents import DOCUMENT_KINDS
 
 if TYPE_CHECKING:
-    from activities.document_store import DocumentStore
-    from activities.doe_contents import Contents
+    from activities.doe.contents import Contents
     from process.contract import Contract
     from process.orders import DocumentOrder
     from register.store import Register
+    from storage.document_store import DocumentStore
 
 BOOK: Final = "doe"
 CONTAINER: Final = "doe_conteneur"
 ASSEMBLED: Final = {BOOK, CONTAINER}
 """The kinds of documents that are made of files."""
 
-_BOOK_MODULE: Final = "activities.book"
-_CONTAINER_MODULE: Final = "activities.container"
+_BOOK_MODULE: Final = "activities.doe.book"
+_CONTAINER_MODULE: Final = "activities.doe.container"
 
 
 @dataclass(frozen=True)

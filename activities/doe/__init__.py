@@ -1,0 +1,1 @@
+"""How the DOE is put together, sealed, and verified."""

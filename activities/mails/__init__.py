@@ -1,0 +1,1 @@
+"""How a mail is written, enclosed, and handed to the mail server."""
