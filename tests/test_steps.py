@@ -257,6 +257,17 @@ def test_what_step_2_awaits() -> None:
     assert [fact for fact, _ in case.expected(2, "2026-04-16 09:00")][-1] == "deviation_declared"
 
 
+def test_a_new_end_alone_takes_nothing_from_the_notice() -> None:
+    case = Case().kickoff().firm("2026-04-01 10:00")
+    first = case.sendings(2, "2026-04-01 10:00")["intervention_schedule:P1:1"]
+    case.firm("2026-04-14 10:00", "P1", "2026-04-13 08:00", "2026-04-16 18:00")
+    longer = case.sendings(2, "2026-04-14 10:00")["intervention_schedule:P1:2"]
+    assert longer.data["notice_hours"] == first.data["notice_hours"] > 72
+    case.firm("2026-04-14 11:00", "P1", "2026-04-20 08:00", "2026-04-21 18:00")
+    moved = case.sendings(2, "2026-04-14 11:00")["intervention_schedule:P1:3"]
+    assert 72 < moved.data["notice_hours"] < first.data["notice_hours"]
+
+
 # Step 3
 
 

@@ -8,6 +8,7 @@ initial, avec les causes et les mesures de rattrapage prévues. »
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from process.calendar import elapsed_hours, iso_week
@@ -63,7 +64,7 @@ def _schedules(o: Onboarding, phase: Phase, now: datetime) -> Iterator[Sending]:
 def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) -> Sending:
     data: dict[str, Any] = {
         **plain(o, slot.plan, slot.site),
-        "notice_hours": max(0, int(elapsed_hours(slot.known_at, slot.starts_at))),
+        "notice_hours": max(0, int(elapsed_hours(_announced_at(phase), slot.starts_at))),
         "moved": previous is not None and not slot.same_start(previous),
         "previous": previous
         and {
@@ -81,6 +82,12 @@ def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) ->
         documents=(document("planning_intervention", phase.id, data, [slot.site]),),
         events=[invitations.intervention(o, phase, slot)],
     )
+
+
+def _announced_at(phase: Phase) -> datetime:
+    """Since when the start in force is planned: a new end alone takes nothing from the notice."""
+    slots = reversed(phase.firm_slots)
+    return min(slot.known_at for slot in takewhile(phase.slot.same_start, slots))
 
 
 def _report(o: Onboarding, week: str, known: list[Deviation], now: datetime) -> Sending:
