@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from activities.documents import DocumentActivities
 from activities.mail import MailActivities
 from activities.pieces import PieceActivities
+from activities.printing.grid import MODULES, POINTS, faults
 from activities.register import RegisterActivities
 from connection import (
     SearchAttributesRefused,
@@ -97,6 +98,8 @@ async def serve() -> None:
     except OSError as error:
         problem = f"ONBOARDING_INBOX : dossier inutilisable ({error.strerror}) : {settings.inbox}"
         raise SettingsError([problem]) from None
+    if wrong := faults(POINTS.read_text(encoding="utf-8"), MODULES.read_text(encoding="utf-8")):
+        raise SettingsError(wrong)
     client = await connect()
     async with opened_register(settings.database_url) as register:
         await create_search_attributes(client)

@@ -193,4 +193,4 @@ def test_the_commands_exist() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
     targets = set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"^ +make (\w+)", text, re.MULTILINE)) <= targets
-    assert set(re.findall(r"python starter\.py (\w+)", text)) <= set(cli.commands)
+    assert set(re.findall(r"python starter\.py ([\w-]+)", text)) <= set(cli.commands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import os
 from email import policy
 from typing import TYPE_CHECKING, Any
 
@@ -169,3 +170,27 @@ async def test_a_piece_filed_after_the_delivery_makes_a_second_version(on_stage:
     assert kept == first[f"DOE-{reference}-1-v1.pdf"]
     rows = await verify(on_stage.register, store, reference)
     assert {row.state for row in rows} == {"ok"}
+
+
+async def test_what_no_mail_can_carry_becomes_a_point_until_it_is_handed_over(
+    on_stage: Stage,
+) -> None:
+    play, story = await begin(on_stage, new())
+    reference = play.contract.reference
+    await play.fact("kickoff_held", **kickoff(story, day=0))
+    await play.at(story.instant(2, 10))
+    await file_pieces(play, but="plans")
+    (on_stage.settings.inbox / "plans.dwg").write_bytes(os.urandom(8_000_000))
+    await play.fact("doe_piece_filed", family="plans", name="plans", uri="plans.dwg")
+    assert await release(play, story, 2) == "accepted"
+    [files] = delivered(on_stage, play.contract)
+    # Without an address for links, the book leaves and the container waits for a person.
+    assert list(files) == [f"DOE-{reference}-1-v1.pdf"]
+    status = await play.status()
+    assert of(status, "O13")["met_at"]
+    [point] = status["open_points"]
+    assert point["id"] == f"remise:CNT-{reference}-1-v1"
+    settled = {"id": point["id"], "by": "Claire Fontaine", "reason": "remis sur clé USB"}
+    assert await play.fact("open_point_settled", action="retry", **settled) == "refused"
+    assert await play.fact("open_point_settled", action="done_otherwise", **settled) == "accepted"
+    assert (await play.status())["open_points"] == []
