@@ -19,7 +19,7 @@ run: .venv/.ready ## Run the whole system on this machine, until Ctrl-C
 	@.venv/bin/python -m local.stack
 
 test: .venv/.ready ## Run every test that needs nothing more than this machine
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: .venv/.ready ## Check format, lint and types
 	@failed=0; \

@@ -377,6 +377,14 @@ def verify(references: tuple[str, ...]) -> None:
     _run(_verify(references))
 
 
+@cli.command(add_help_option=False, options_metavar="")
+@click.argument("document", metavar="DOCUMENT")
+@_HELP
+def link(document: str) -> None:
+    """Faire un nouveau lien vers un document émis (référence DOE-…-v1)."""
+    _run(_link(document))
+
+
 @cli.command(add_help_option=False, options_metavar="[--host ADRESSE] [--port PORT]")
 @click.option("--host", default="127.0.0.1", help="Adresse d'écoute (127.0.0.1).")
 @click.option("--port", default=8080, type=click.IntRange(1, 65_535), help="Port (8080).")
@@ -474,6 +482,33 @@ async def _verify(references: tuple[str, ...]) -> None:
     click.echo(f"{french.plural(count, 'fichier vérifié', 'fichiers vérifiés')}")
     if wrong:
         raise Refused(*wrong)
+
+
+async def _link(document: str) -> None:
+    """A link expires; whoever may read the register may make another one."""
+    from datetime import UTC, datetime
+
+    from connection import opened_register
+    from settings import load_command_settings
+    from storage.links import document_link, link_key
+
+    settings = load_command_settings()
+    if settings.public_url is None:
+        raise Refused("ONBOARDING_PUBLIC_URL : nécessaire pour faire un lien")
+    async with opened_register(settings.database_url) as register:
+        issued = await register.registered_document(document)
+        if issued is None:
+            raise Refused(f"aucun document « {document} »")
+        key = await link_key(register)
+    click.echo(
+        document_link(
+            settings.public_url,
+            key,
+            sha256=issued.sha256,
+            reference=issued.reference,
+            expires_at=datetime.now(UTC) + timedelta(days=settings.link_days),
+        )
+    )
 
 
 async def _serve(host: str, port: int) -> None:

@@ -81,6 +81,9 @@ class DocumentActivities:
             raise DocumentImpossible(
                 order.reference, "le contrat est inconnu du registre"
             ) from None
+        if order.replaces and await self._register.document(order.replaces) is None:
+            # It never was issued: nobody holds what this one would replace.
+            order = order.model_copy(update={"replaces": None})
         if order.kind in ASSEMBLED:
             async with assembled(order, contract, self._register, self._store) as made:
                 await self._store.put_file(path, made.path)

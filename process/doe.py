@@ -11,7 +11,7 @@ from typing import Final
 from process.contract import Contract
 from process.facts import DoePieceFiled
 from process.fields import canonical
-from process.orders import ReadPiece
+from process.orders import ReadPiece, StatedPiece
 from process.vocabulary import DOE_FAMILY_NAMES
 
 PDF: Final = "application/pdf"
@@ -26,6 +26,11 @@ def place_of(piece: DoePieceFiled) -> str:
 def key_of(family: str, name: str, uri: str) -> str:
     """What tells one file that must be read from another, within an onboarding."""
     return hashlib.sha256(canonical([family, name, uri])).hexdigest()[:16]
+
+
+def point_of(file: StatedPiece) -> str:
+    """The id of the open point about a file that was refused."""
+    return f"piece:{file.key[:8]}"
 
 
 def missing(contract: Contract, pieces: list[DoePieceFiled]) -> list[str]:

@@ -6,6 +6,7 @@ fact. What is *allowed* is in ``rules``, what is *owed* in ``obligations``.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,9 +18,9 @@ from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_
 from process.contract import Contract, Person, Site
 from process.facts import FACTS, Fact
 from process.fields import canonical
-from process.orders import ReadPiece, Recipient, StatedPiece
+from process.orders import IssuedDocument, ReadPiece, Recipient, StatedPiece
 from process.policy import Policy
-from process.record import Record, TakenFact
+from process.record import IssuedSending, Record, TakenFact
 from process.vocabulary import Party
 
 PhaseState = Literal["provisional", "firm", "open", "completed", "cancelled"]
@@ -248,8 +249,6 @@ class Onboarding:
         self.pieces: dict[str, f.DoePieceFiled] = {}
         """The pieces of the DOE by their place: filed again, a piece replaces the former."""
         self.doe_releases: list[f.DoeReleased] = []
-        self.doe_changed = False
-        """A piece was filed since the last release."""
         self.doe_received: f.DoeReceived | None = None
         self.maintenance_dates: list[f.MaintenanceDateSet] = []
         self.presentation_plans: list[f.PresentationPlanned] = []
@@ -491,7 +490,8 @@ class Onboarding:
 
     @property
     def files_to_read(self) -> list[StatedPiece]:
-        return [stated for stated in self.files if stated.key not in self.record.pieces]
+        known = {*self.record.pieces, *self.record.not_read}
+        return [stated for stated in self.files if stated.key not in known]
 
     @property
     def doe_pieces(self) -> list[f.DoePieceFiled]:
@@ -504,12 +504,71 @@ class Onboarding:
 
     @property
     def doe_missing(self) -> list[str]:
-        """What the DOE still lacks: a family, or ``datasheets:TAG`` for an item of equipment."""
-        return doe.missing(self.contract, self.doe_pieces)
+        """What the DOE still lacks: a family, ``datasheets:TAG`` for an item of equipment, or
+        ``piece:NAME`` for one more file that was refused, until a person settles it."""
+        lacking = doe.missing(self.contract, self.doe_pieces)
+        families = {name.partition(":")[0] for name in lacking}
+        open_points = {point.id for point in self.record.open_points}
+        refused = [
+            f"piece:{file.name}"
+            for file in self.files
+            if (read := self.read(file)) and read.refused and doe.point_of(file) in open_points
+            if file.family not in families
+        ]
+        return [*lacking, *refused]
+
+    @property
+    def doe_secrets(self) -> list[dict[str, Any]]:
+        """The files that hold secrets: what and how many, never their value."""
+        found = [(file, read) for file in self.files if (read := self.read(file))]
+        return [
+            {
+                "name": file.name,
+                "what": sorted({secret.what for secret in read.secrets}),
+                "count": read.secrets_count,
+            }
+            for file, read in found
+            if read.secrets_count
+        ]
+
+    @property
+    def doe_content(self) -> str:
+        """What the DOE would be made of now; another value is another DOE."""
+        pieces = [
+            [place, piece.uri or piece.not_applicable_reason, self._bytes(self.stated(piece))]
+            for place, piece in self.pieces.items()
+            if piece in self.doe_pieces
+        ]
+        originals = [[file.key, self._bytes(file)] for file in self.signed_minutes]
+        minutes = [issued.reference for issued in self.doe_minutes]
+        return hashlib.sha256(canonical([sorted(pieces), originals, minutes])).hexdigest()
+
+    def _bytes(self, file: StatedPiece | None) -> str:
+        return read.sha256 if (read := self.read(file)) else ""
+
+    @property
+    def doe_minutes(self) -> list[IssuedDocument]:
+        """The last version of each minutes and grid: what was replaced is no part of the DOE."""
+        last: dict[str, IssuedDocument] = {}
+        for issued in self.record.documents:
+            if issued.kind in ("grille_recette", "pv_recette", "pv_levee"):
+                last[issued.reference.rpartition("-v")[0]] = issued
+        return list(last.values())
 
     @property
     def doe_is_being_read(self) -> bool:
         return self.record.reads_pieces and bool(self.files_to_read)
+
+    @property
+    def doe_deliveries(self) -> list[IssuedSending]:
+        """The deliveries that were set going, in order."""
+        return [sent for sent in self.record.sendings.values() if sent.kind == "doe_delivery"]
+
+    @property
+    def doe_changed(self) -> bool:
+        """What was delivered last is no longer what the DOE is made of."""
+        last = self.doe_deliveries[-1] if self.doe_deliveries else None
+        return last is not None and last.content not in {None, self.doe_content}
 
     @property
     def doe_released(self) -> f.DoeReleased | None:
@@ -519,13 +578,17 @@ class Onboarding:
     @property
     def doe_delivered_at(self) -> datetime | None:
         """When the mail that first handed the DOE over was accepted."""
-        keys = [key for key in self.record.sendings if key.startswith("doe_delivery")]
+        keys = [key for key, sent in self.record.sendings.items() if sent.kind == "doe_delivery"]
         return min((at for key in keys if (at := self.accepted_at(key))), default=None)
 
     @property
     def doe_may_leave(self) -> bool:
-        released = self.doe_released is not None or self.policy.doe_release_automatic
-        return released and not self.doe_missing and not self.doe_is_being_read
+        """Complete, read, and released: one release a delivery, the first one spared where the
+        settings say so."""
+        releases = len(self.doe_releases) + self.policy.doe_release_automatic
+        due = not self.doe_deliveries or self.doe_changed
+        ready = not self.doe_missing and not self.doe_is_being_read
+        return due and ready and releases > len(self.doe_deliveries)
 
     # Effects
 
@@ -796,13 +859,11 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _at: datetime) -> None:
 @_folds(f.DoePieceFiled)
 def _(o: Onboarding, fact: f.DoePieceFiled, _at: datetime) -> None:
     o.pieces[doe.place_of(fact)] = fact
-    o.doe_changed = bool(o.doe_releases)
 
 
 @_folds(f.DoeReleased)
 def _(o: Onboarding, fact: f.DoeReleased, _at: datetime) -> None:
     o.doe_releases.append(fact)
-    o.doe_changed = False
 
 
 @_folds(f.DoeReceived)

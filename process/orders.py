@@ -66,6 +66,8 @@ class Sending(Order):
     data: dict[str, Any]
     documents: tuple[Document, ...] = ()
     invitations: tuple[Invitation, ...] = ()
+    content: str | None = None
+    """What it was made of, where that may change after it left."""
     manager: Recipient | None = None
     """Who signs the mail, issues its documents and receives the answers."""
     at: datetime | None = None

@@ -66,6 +66,8 @@ class IssuedSending(BaseModel):
     """Those that were sent before a correction."""
     held: Sending | None = None
     """What is blocked, as it was: trying again may come when no step asks for it any more."""
+    content: str | None = None
+    """What it was made of, where that may change after it left."""
     settled_at: datetime | None = None
     """When a person declared it done by other means, or when it was done before the take-over."""
 
@@ -125,6 +127,8 @@ class Record(BaseModel):
     document_versions: dict[str, int] = {}
     reads_pieces: bool = False
     """The files of the DOE are read: not in the runs begun before that could be done."""
+    not_read: list[str] = []
+    """The keys of the files of a DOE that was delivered before files were read."""
     pieces: dict[str, ReadPiece] = {}
     """What was found in each file of the DOE, by its key."""
     open_points: list[OpenPoint] = []
@@ -146,7 +150,10 @@ class Record(BaseModel):
         now: datetime,
         sending: str | None = None,
     ) -> None:
-        """Put something under the eyes of the project manager, until a person settles it."""
+        """Put something under the eyes of the project manager, until a person settles it; what is
+        there already stays as it is."""
+        if any(point.id == id_ for point in self.open_points):
+            return
         self.open_points.append(
             OpenPoint(
                 id=id_,

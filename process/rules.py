@@ -537,11 +537,12 @@ def _(o: Onboarding, fact: f.DoePieceFiled, _now: datetime) -> None:
 
 @_rule(f.DoeReleased)
 def _(o: Onboarding, fact: f.DoeReleased, _now: datetime) -> None:
-    # Released again when pieces were filed since: the same words again need a fact_id of their own
-    # to be told from a repeat.
-    if not o.doe_changed:
+    if not o.doe_changed or len(o.doe_releases) > len(o.doe_deliveries):
+        if o.doe_deliveries and o.doe_released is None:
+            raise AlreadyKnown  # It left by itself.
         _once(o.doe_released, fact)
     elif fact.fact_id is None and any(_same(release, fact) for release in o.doe_releases):
+        # The same words again need a fact_id of their own to be told from a repeat.
         raise AlreadyKnown
     if o.doe_missing:
         raise Refused(f"DOE incomplet, il manque : {_doe_lacks(o)}")
@@ -553,7 +554,12 @@ def _doe_lacks(o: Onboarding) -> str:
     """What is missing, as a person says it: families, then the items without a datasheet."""
     names = [DOE_FAMILY_NAMES.get(lacking, lacking) for lacking in o.doe_missing]
     tags = [name.removeprefix("datasheets:") for name in names if name.startswith("datasheets:")]
-    families = [name for name in names if not name.startswith("datasheets:")]
+    families = [name for name in names if ":" not in name]
+    families += [
+        f"la pièce « {name.removeprefix('piece:')} », dont le fichier est refusé"
+        for name in names
+        if name.startswith("piece:")
+    ]
     if tags:
         families.append(f"la fiche technique de {french.enumeration(tags)}")
     return ", ".join(families)

@@ -49,10 +49,18 @@ class RefusedPieceStatus(_Part):
     reason: str
 
 
+class SecretsStatus(_Part):
+    name: str
+    what: list[str]
+    count: int
+
+
 class DoeStatus(_Part):
     missing: list[str]
     refused: list[RefusedPieceStatus] = []
     """The pieces whose file cannot be part of the DOE, and why."""
+    secrets: list[SecretsStatus] = []
+    """The files that hold secrets, which leave sealed: what was found, never the value."""
     delivered_at: datetime | None = None
 
 

@@ -87,7 +87,7 @@ class Document(Base):
     kind: Mapped[str]
     version: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    size: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger)
     path: Mapped[str]
     issued_at: Mapped[datetime]
     recipients: Mapped[list[Any]]

@@ -124,3 +124,29 @@ def test_a_site_contact_hears_that_the_intervention_will_not_come() -> None:
     case.take("onboarding_cancelled", "2026-04-02 10:00", reason="Contrat résilié")
     told = next(iter(any_step.cancellation(case.o)))
     assert "gardien" in boxes(told)
+
+
+def test_a_cancellation_reaches_those_who_were_invited_to_a_call_or_to_the_kickoff() -> None:
+    case = Case().take(
+        "kickoff_planned", "2026-03-18 10:00", starts_at=iso("2026-03-25 14:00"), place="Angers"
+    )
+    case.sent("kickoff_convocation:1", "2026-03-18 10:01").recette("2026-05-05")
+    case.activated("2026-05-12 08:00").sent("interview_invitation", "2026-06-01 09:00")
+    case.take("presentation_planned", "2026-05-12 10:00", starts_at=iso("2026-05-15 11:00"))
+    case.sent("presentation_convocation:1", "2026-05-12 10:01")
+    case.take("onboarding_cancelled", "2026-06-02 10:00", reason="Contrat résilié")
+    client, team = any_step.cancellation(case.o)
+    gone = {event.uid: event for event in client.invitations}
+    assert sorted(gone) == ["entretien", "kickoff", "presentation"]
+    assert gone["entretien"].all_day
+    # The maintenance contact, and Mileo's own people at the kick-off.
+    assert "mainteneur" in boxes(client)
+    assert team.invitations == client.invitations
+    invited = {one.role for one in gone["kickoff"].attendees}
+    assert {"technical_referent", "sales"} <= invited
+
+
+def test_a_recette_of_every_site_names_them_all() -> None:
+    shown = event(planned_everything().sendings(4, "2026-04-20 10:00")["recette_convocation:1:1"])
+    assert "Angers" in shown.place
+    assert "Colmar" in shown.place

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from process import rules
+from process import doe, rules
 from process.facts import FACTS
 from process.orders import ReadPiece
+from process.policy import Policy
 from process.record import OpenPoint
 from tests.builders import (
     PRESENT,
@@ -630,18 +631,50 @@ def test_a_datasheet_covers_the_items_it_names_and_no_other() -> None:
     assert case.o.doe_missing == ["datasheets:SW-01"]
 
 
+def delivered(case: Case) -> Case:
+    """The DOE as it stands was handed over."""
+    case.sent("doe_delivery", NOW).o.record.sendings["doe_delivery"].content = case.o.doe_content
+    return case
+
+
 def test_a_piece_filed_again_replaces_the_former_and_asks_for_another_release() -> None:
     release = {"released_on": "2026-05-13", "by": "Chef"}
-    case = file_doe(Case()).take("doe_released", NOW, **release)
+    case = delivered(file_doe(Case()).take("doe_released", NOW, **release))
     count = len(case.o.pieces)
+    assert not case.o.doe_changed
     case.take("doe_piece_filed", NOW, family="plans", name="plans", uri="plans-b.pdf")
     assert len(case.o.pieces) == count
     assert case.o.doe_changed
     # A repeat of the first release is no second one; another day, or another id, is.
     assert case.is_known("doe_released", NOW, **release)
+    assert not case.o.doe_may_leave
     case.take("doe_released", NOW, **release, fact_id="second")
-    assert not case.o.doe_changed
-    assert len(case.o.doe_releases) == 2
+    assert case.o.doe_may_leave
+    assert case.refused("doe_released", NOW, **{**release, "by": "Autre"}) == ALREADY
+
+
+def test_a_corrected_piece_and_late_minutes_change_the_doe_too() -> None:
+    release = {"released_on": "2026-05-13", "by": "Chef"}
+    case = delivered(file_doe(Case()).take("doe_released", NOW, **release))
+    plans = next(taken for taken in case.o.record.facts if taken.payload.get("family") == "plans")
+    plans.payload["uri"] = "autre.pdf"
+    case.o.fold()
+    assert case.o.doe_changed
+    case = delivered(file_doe(Case()).take("doe_released", NOW, **release))
+    case.recette("2026-05-05", pv_uri="pv.pdf")
+    assert case.o.doe_changed
+
+
+def test_what_left_by_itself_is_released_again_by_a_person() -> None:
+    release = {"released_on": "2026-05-13", "by": "Chef"}
+    case = file_doe(Case(policy=Policy(doe_release_automatic=True)))
+    assert case.o.doe_may_leave
+    assert not delivered(case).o.doe_may_leave
+    assert case.is_known("doe_released", NOW, **release)
+    case.take("doe_piece_filed", NOW, family="plans", name="plans", uri="plans-b.pdf")
+    assert not case.o.doe_may_leave
+    case.take("doe_released", NOW, **release)
+    assert case.o.doe_may_leave
 
 
 def test_a_piece_whose_file_is_refused_is_missing_until_it_is_filed_again() -> None:
@@ -655,6 +688,16 @@ def test_a_piece_whose_file_is_refused_is_missing_until_it_is_filed_again() -> N
         case.o.record.pieces[each.key] = ReadPiece(key=each.key, refused=refused)
     assert case.o.doe_missing == ["plans"]
     assert "Plans d'implantation" in case.refused("doe_released", NOW, **release)
+    # One more of a family that has another is missing by its name, as long as its point is open.
+    case.take("doe_piece_filed", NOW, family="plans", name="étage", uri="etage.pdf")
+    other = next(file for file in case.o.files if file.name == "étage")
+    case.o.record.pieces[other.key] = ReadPiece(key=other.key)
+    assert case.o.doe_missing == []
+    case.o.record.open_point(doe.point_of(file), "piece", "refusée", t(NOW))
+    assert case.o.doe_missing == ["piece:plans"]
+    assert "la pièce « plans »" in case.refused("doe_released", NOW, **release)
+    case.o.record.close_point(doe.point_of(file))
+    assert case.o.doe_missing == []
     # The very same fact again: the file may have been put right.
     case.take("doe_piece_filed", NOW, family="plans", name="plans", uri="plans.pdf")
     assert case.is_known("doe_piece_filed", NOW, family="wiring", name="wiring", uri="wiring.pdf")

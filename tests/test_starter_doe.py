@@ -119,6 +119,19 @@ def test_what_is_kept_is_verified_against_the_register(
 
 
 @pytest.mark.usefixtures("kept")
+def test_an_expired_link_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert starter.run(["link", "ODJ-MIL-2026-041-1-v1"]) == 1
+    assert "ONBOARDING_PUBLIC_URL" in capsys.readouterr().err
+    monkeypatch.setenv("ONBOARDING_PUBLIC_URL", "https://documents.example")
+    assert starter.run(["link", "ODJ-MIL-2026-041-1-v9"]) == 1
+    assert "aucun document" in capsys.readouterr().err
+    assert starter.run(["link", "ODJ-MIL-2026-041-1-v1"]) == 0
+    assert capsys.readouterr().out.startswith("https://documents.example/documents/")
+
+
+@pytest.mark.usefixtures("kept")
 def test_the_service_answers_until_it_is_told_to_stop() -> None:
     port = free_port()
     command = [sys.executable, "starter.py", "serve", "--port", str(port)]

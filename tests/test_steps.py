@@ -23,7 +23,16 @@ from tests.builders import (
     reserve,
     t,
 )
-from tests.test_rules import ANSWER, AUDIT, HELD, INTERVIEW, SCOPE, TRAINING, file_doe
+from tests.test_rules import (
+    ANSWER,
+    AUDIT,
+    HELD,
+    INTERVIEW,
+    SCOPE,
+    TRAINING,
+    delivered,
+    file_doe,
+)
 from workflows.agenda import look
 from workflows.sendings import MAILS, title
 from workflows.steps import STEPS, current_step
@@ -504,7 +513,7 @@ def test_nothing_is_asked_nor_sent_while_the_files_are_being_read() -> None:
 def test_pieces_filed_after_the_delivery_make_the_next_version_once_released() -> None:
     case = read_files(file_doe(Case()), media=PDF)
     case.take("doe_released", "2026-05-13 10:00", released_on="2026-05-13", by="Chef")
-    case.sent("doe_complete", "2026-05-12 10:00").sent("doe_delivery", "2026-05-13 10:01")
+    delivered(case.sent("doe_complete", "2026-05-12 10:00"))
     case.take(
         "doe_piece_filed", "2026-05-20 10:00", family="plans", name="plans", uri="plans-b.pdf"
     )

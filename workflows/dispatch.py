@@ -58,6 +58,7 @@ class Dispatch:
         if len(entry.documents) != len(sending.documents):
             entry.documents = [next_reference(self._o, wanted) for wanted in sending.documents]
         entry.state, entry.held = "doing", None
+        entry.content = sending.content
         if entry.replaces:
             sending = _replacing(sending, entry.replaces)
         self._under_way[sending.key] = asyncio.create_task(self._perform(sending, entry))

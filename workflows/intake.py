@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from process import rules
+from process import doe, rules
 from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled, named
 from process.fields import canonical
 from process.obligations import deadlines
@@ -26,8 +26,12 @@ from process.record import (
 )
 from workflows.agenda import everything, waiting_too_long_at
 from workflows.converter import Unreadable
-from workflows.reading import point_of
 from workflows.sendings import next_reference
+
+_TOLD_ONCE: Final = frozenset(
+    {"welcome", "assignment", "resumption_plan", "doe_complete", "doe_delivery"}
+)
+"""What a correction does not send again: a DOE that changes is first released again."""
 
 
 class Intake:
@@ -150,7 +154,7 @@ class Intake:
             entry = record.sendings.get(sending.key)
             # A progress report tells its week as it was; only its own correction changes it.
             own = sending.kind != "progress_report" or fact.fact == "progress_reported"
-            told = sending.kind in ("welcome", "assignment", "resumption_plan")
+            told = sending.kind in _TOLD_ONCE
             if former and entry and own and not told:
                 self._send_again(sending, former, entry)
         changed = [
@@ -195,10 +199,9 @@ class Intake:
         entry.send_again(replaced)
 
     def _read_again(self, piece: DoePieceFiled) -> None:
-        """Filed again after a refusal: the file may have been put right."""
-        held = self._o.read(file) if (file := self._o.stated(piece)) else None
-        if held and held.refused:
-            del self._o.record.pieces[held.key]
+        """What is filed anew is read anew: the file may have been put right, or changed."""
+        if file := self._o.stated(piece):
+            self._o.record.pieces.pop(file.key, None)
 
     def _settle(self, fact: OpenPointSettled, now: datetime) -> None:
         """A person tries again, gives up, or has done it by other means."""
@@ -212,7 +215,7 @@ class Intake:
         elif point and point.kind == "piece":
             if fact.action == "retry":
                 for file in self._o.files:
-                    if point_of(file) == fact.id:
+                    if doe.point_of(file) == fact.id:
                         record.pieces.pop(file.key, None)
         elif point:
             for waiting in [w for w in record.waiting if _waiting_id(w) == fact.id]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from process import french
 from process.calendar import start_of
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Phase, Recette, Slot, Training, one_a_mailbox
@@ -72,15 +73,20 @@ def training(o: Onboarding, rank: int, session: Training) -> Invitation:
 def recette(o: Onboarding, rank: int, held: Recette) -> Invitation:
     """A recette as last planned."""
     plan = held.plans[-1]
-    return _event(
+    sites = o.sites_of(plan.site)
+    event = _event(
         o,
         f"recette-{rank}",
         len(held.plans),
         "Recette du système",
         plan.starts_at,
         plan.starts_at + RECETTE_LASTS,
-        site=plan.site or o.sites_of(None)[0],
+        site=sites[0],
     )
+    if len(sites) == 1:
+        return event
+    names = [site.name for site in o.contract.sites if site.code in sites]
+    return event.model_copy(update={"place": french.enumeration(names)})
 
 
 def presentation(o: Onboarding) -> Invitation | None:
@@ -161,12 +167,24 @@ def _asked(o: Onboarding) -> Iterator[tuple[Invitation, str, Sequence[Party | Re
         if planned.concluded_on is None:
             key = f"recette_convocation:{rank}:{len(planned.plans)}"
             yield recette(o, rank, planned), key, OBLIGATIONS["O10"].recipients
+    yield from _calls_asked(o)
+
+
+def _calls_asked(
+    o: Onboarding,
+) -> Iterator[tuple[Invitation, str, Sequence[Party | Recipient | None]]]:
     if (event := presentation(o)) and not o.presented:
         key = f"presentation_convocation:{len(o.presentation_plans)}"
         yield event, key, OBLIGATIONS["O16"].recipients
-    if (event := interview(o)) and not o.verdict:
+    if o.verdict:
+        return
+    if event := interview(o):
         key = f"interview_convocation:{len(o.interview_plans)}"
         yield event, key, OBLIGATIONS["O17"].recipients
+    elif o.interview_base and o.interview_from:
+        due = o.calendar.add_calendar_days(o.interview_base, o.policy.interview_days)
+        event = interview_to_agree(o, o.interview_from, due)
+        yield event, "interview_invitation", OBLIGATIONS["O17"].recipients
 
 
 def _mailboxes(o: Onboarding, recipients: Sequence[Party | Recipient | None]) -> list[Recipient]:

@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from process import doe
 from process.onboarding import Onboarding
 from process.orders import ReadPiece, ReadPieces, StatedPiece
 from workflows import effects
@@ -21,11 +22,6 @@ _BATCH: Final = 50
 """Files read by one activity: an event less for each, and still an answer within minutes."""
 
 _PATCH: Final = "doe-pieces-read"
-
-
-def point_of(file: StatedPiece) -> str:
-    """The id of the open point about a file."""
-    return f"piece:{file.key[:8]}"
 
 
 class Reading:
@@ -58,13 +54,17 @@ class Reading:
         self._close_points()
         files = self._o.files_to_read
         if self.idle and self._o.pieces and files and self._reads():
-            self._task = asyncio.create_task(self._read(files[:_BATCH]))
+            self._task = asyncio.create_task(self._read(self._o.files_to_read[:_BATCH]))
 
     def _reads(self) -> bool:
-        """Whether this run reads files: one that had pieces before that could be done does not."""
+        """Whether this run reads files: one that had pieces before that could be done does not.
+        Those of a DOE that the client already has are left alone."""
         record = self._o.record
-        record.reads_pieces = record.reads_pieces or workflow.patched(_PATCH)
-        return record.reads_pieces
+        if not record.reads_pieces and workflow.patched(_PATCH):
+            record.reads_pieces = True
+            if self._o.doe_deliveries:
+                record.not_read = [file.key for file in self._o.files_to_read]
+        return record.reads_pieces and bool(self._o.files_to_read)
 
     async def _read(self, files: list[StatedPiece]) -> None:
         record = self._o.record
@@ -72,7 +72,9 @@ class Reading:
         try:
             report = await effects.read_pieces(order, self._patience)
             found = report.pieces
-        except ActivityError:
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                return
             reason = "elle n'a pas pu être lue dans le délai prévu"
             found = [ReadPiece(key=file.key, refused=reason) for file in files]
         finally:
@@ -81,12 +83,12 @@ class Reading:
             record.pieces[file.key] = read
             if read.refused:
                 message = f"La pièce « {file.name} » du DOE est refusée : {read.refused}"
-                record.open_point(point_of(file), "piece", message, workflow.now())
+                record.open_point(doe.point_of(file), "piece", message, workflow.now())
 
     def _close_points(self) -> None:
         """A point about a file that has been replaced, or put right, has no object any more."""
         refused = {
-            point_of(file)
+            doe.point_of(file)
             for file in self._o.files
             if (read := self._o.read(file)) and read.refused
         }

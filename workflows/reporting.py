@@ -24,6 +24,7 @@ from process.status import (
     RefusedPieceStatus,
     RejectedStatus,
     ReserveStatus,
+    SecretsStatus,
     Status,
     WaitingStatus,
 )
@@ -73,6 +74,7 @@ def status(
                 for file in o.files
                 if (read := o.read(file)) and read.refused
             ],
+            secrets=[SecretsStatus(**found) for found in o.doe_secrets],
             delivered_at=_paris(o.doe_delivered_at),
         ),
         maintenance=MaintenanceStatus(

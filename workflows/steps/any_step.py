@@ -18,6 +18,7 @@ from workflows import invitations
 from workflows.sendings import Expected, mail, plain
 
 _CLIENT = OBLIGATIONS["O17"].recipients
+_INVITED: frozenset[Party] = frozenset({"site_contact", "technical_contact"})
 _TEAM: tuple[Party, ...] = ("project_manager", "technical_referent", "sales", "account_manager")
 
 
@@ -33,10 +34,10 @@ def cancellation(o: Onboarding) -> Iterator[Sending]:
     if o.cancelled:
         data = {"reason": o.cancelled.reason, "by": o.cancelled.by}
         ahead = list(invitations.still_ahead(o))
-        # A site's contact hears of it by the intervention that they no longer have to expect.
-        invited = [one for event in ahead for one in event.attendees if one.role == "site_contact"]
+        # Others than the client's usual readers hear of it by what they no longer have to expect.
+        invited = [one for event in ahead for one in event.attendees if one.role in _INVITED]
         yield mail(o, "cancelled_client", [*_CLIENT, *invited], data, events=ahead)
-        yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data)
+        yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data, events=ahead)
 
 
 def _project_manager_changed(o: Onboarding, now: datetime) -> Iterator[Sending]:

@@ -46,9 +46,23 @@ def _recette(o: Onboarding, rank: int, recette: Recette, now: datetime) -> Itera
             documents=(document("grille_recette", str(rank), data, sites),),
             events=[invitations.recette(o, rank, recette)],
         )
-    for nth, minutes in enumerate(recette.signed, start=1):
-        subject = str(rank) if nth == 1 else f"{rank}-{nth}"
+    for subject, minutes in _signed(rank, recette):
         yield _minutes(o, minutes, subject, planned, sites)
+
+
+def _signed(rank: int, recette: Recette) -> Iterator[tuple[str, RecetteSignedOff]]:
+    """Each minutes of a recette, with what tells it from the others."""
+    for nth, minutes in enumerate(recette.signed, start=1):
+        yield (str(rank) if nth == 1 else f"{rank}-{nth}"), minutes
+
+
+def minutes_are_under_way(o: Onboarding) -> bool:
+    """Whether minutes that belong to the DOE are on their way: it waits for them."""
+    recettes = enumerate(o.recettes, start=1)
+    keys = [f"recette_minutes:{subject}" for r, held in recettes for subject, _ in _signed(r, held)]
+    keys += [f"reserve_lifted:{n}" for n, story in o.reserves.items() if story.state == "lifted"]
+    sent = o.record.sendings
+    return any(key not in sent or sent[key].state in ("doing", "again") for key in keys)
 
 
 def _minutes(

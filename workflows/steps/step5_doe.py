@@ -13,20 +13,36 @@ from process.calendar import paris_day
 from process.facts import DoePieceFiled
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
-from process.orders import IssuedDocument, Sending, StatedPiece
+from process.orders import Sending, StatedPiece
+from process.rules import fingerprint
 from workflows.sendings import Expected, document, every_site, mail, plain
+from workflows.steps import step4_recette
 
 
 def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     """The DOE once it is complete and released; first the project manager is asked."""
     if not o.pieces or o.doe_missing or o.doe_is_being_read:
         return
-    version = len(o.doe_releases)
-    if not o.doe_may_leave or o.doe_changed:
-        rank = str(version + 1) if version else ""
-        yield mail(o, "doe_complete", ["project_manager"], _content(o), subject=rank)
-    if not o.doe_may_leave:
-        return
+    if o.doe_may_leave:
+        if not step4_recette.minutes_are_under_way(o):
+            yield _delivery(o, now)
+    elif o.doe_changed or not o.doe_deliveries:
+        yield from _request(o)
+
+
+def _request(o: Onboarding) -> Iterator[Sending]:
+    """Asked once a version, and again when secrets were found since."""
+    data = _content(o)
+    asked = [sent for sent in o.record.sendings.values() if sent.kind == "doe_complete"]
+    secrets = fingerprint("doe_complete", {"secrets": data["secrets"]})
+    content = f"{len(o.doe_deliveries) + 1}:{secrets}"
+    if not asked or (asked[-1].content or f"1:{secrets}") != content:
+        rank = str(len(asked) + 1) if asked else ""
+        ask = mail(o, "doe_complete", ["project_manager"], data, subject=rank)
+        yield ask.model_copy(update={"content": content})
+
+
+def _delivery(o: Onboarding, now: datetime) -> Sending:
     released = o.doe_released
     manager = o.person("project_manager")
     automatic = manager.name if manager else None
@@ -34,40 +50,30 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
         "released_on": plain(o, released.released_on if released else paris_day(now)),
         "by": released.by if released else automatic,
         "pieces": [_piece(o, piece) for piece in o.doe_pieces],
-        "documents": [plain(o, issued) for issued in _minutes_and_grids(o)],
+        "documents": [plain(o, issued) for issued in o.doe_minutes],
         "originals": [_original(o, file) for file in _kept_minutes(o)],
     }
     sealed = _is_sealed(o)
     documents = [document("doe", "doe", contents, every_site(o))]
     if sealed:
         documents.append(document("doe_conteneur", "doe", contents, every_site(o)))
-    yield mail(
+    version = len(o.doe_deliveries) + 1
+    delivery = mail(
         o,
         "doe_delivery",
         OBLIGATIONS["O13"].recipients,
-        {
-            "released_on": contents["released_on"],
-            "container": sealed,
-            "version": max(1, version),
-        },
+        {"released_on": contents["released_on"], "container": sealed, "version": version},
         subject=str(version) if version > 1 else "",
         documents=tuple(documents),
     )
+    return delivery.model_copy(update={"content": o.doe_content})
 
 
 def _content(o: Onboarding) -> dict[str, Any]:
     """What the project manager is told before the release: the secrets found, never their value."""
-    found = [(file, read) for file in o.files if (read := o.read(file)) and read.secrets_count]
     return {
         "pieces_count": len(o.doe_pieces),
-        "secrets": [
-            {
-                "name": file.name,
-                "what": sorted({secret.what for secret in read.secrets}),
-                "count": read.secrets_count,
-            }
-            for file, read in found
-        ],
+        "secrets": o.doe_secrets,
         "container": _is_sealed(o),
         "changed": o.doe_changed,
     }
@@ -98,22 +104,13 @@ def _kept_minutes(o: Onboarding) -> list[StatedPiece]:
     return [file for file in o.signed_minutes if (read := o.read(file)) and not read.refused]
 
 
-def _minutes_and_grids(o: Onboarding) -> list[IssuedDocument]:
-    """The last version of each: what was replaced is no part of the DOE."""
-    last: dict[str, IssuedDocument] = {}
-    for issued in o.record.documents:
-        if issued.kind in ("grille_recette", "pv_recette", "pv_levee"):
-            last[issued.reference.rpartition("-v")[0]] = issued
-    return list(last.values())
-
-
 def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
     """Every piece filed, then the release, then the client's receipt."""
     if not o.kickoff:
         return
     if o.doe_missing:
         yield Expected("doe_piece_filed", "project_manager")
-    elif (not o.doe_may_leave and not o.doe_is_being_read) or o.doe_changed:
+    elif not o.doe_is_being_read and not o.doe_may_leave and (o.doe_changed or not finished(o)):
         yield Expected("doe_released", "project_manager")
     elif finished(o) and not o.doe_received:
         yield Expected("doe_received", "technical_lead")

@@ -16,6 +16,10 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("documents", sa.Column("data", sa.JSON(), nullable=True))
+    with op.batch_alter_table("documents") as documents:
+        documents.alter_column(
+            "size", existing_type=sa.Integer(), type_=sa.BigInteger(), existing_nullable=False
+        )
     op.create_table(
         "pieces",
         sa.Column("onboarding", sa.String(64), nullable=False),
