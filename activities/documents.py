@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
-from activities.doe.assembly import ASSEMBLED, CONTAINER, assembled
+from activities.doe.assembly import ASSEMBLED, assembled
 from activities.printing.rendering import DocumentImpossible, DocumentIncomplete, render
 from process.documents import DOCUMENT_KINDS
 from process.orders import DocumentOrder, IssuedDocument
@@ -122,8 +122,7 @@ def document_path(order: DocumentOrder) -> str:
     expected = rf"{kind.code}-{re.escape(order.onboarding)}-[1-9][0-9]{{0,5}}-v{order.version}"
     if not _ONBOARDING.fullmatch(order.onboarding) or not re.fullmatch(expected, order.reference):
         raise _impossible(order, "sa référence est mal formée")
-    extension = "zip" if order.kind == CONTAINER else "pdf"
-    return f"{order.onboarding}/{order.reference}.{extension}"
+    return f"{order.onboarding}/{order.reference}{kind.suffix}"
 
 
 def _impossible(order: DocumentOrder, reason: str) -> ApplicationError:

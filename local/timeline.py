@@ -18,6 +18,7 @@ from local.stage import Told
 from process import french
 from process.calendar import paris
 from process.contract import Contract
+from process.documents import file_name
 from process.facts import FACTS
 from process.obligations import OBLIGATIONS
 from process.vocabulary import DECISION_NAMES, PROJECT_KIND_NAMES, ROLE_NAMES, VERDICT_NAMES
@@ -183,7 +184,7 @@ def _mails(mails: list[MailRow]) -> Iterator[_Line]:
         kind = MAILS[rows[0].kind]
         names = [row.name or ROLE_NAMES.get(row.role, row.recipient) for row in rows]
         text = Text.assemble(kind.title, (f" → {french.enumeration(names)}", "dim"))
-        attached = [Text(f"📄 {reference}.pdf", style="green") for reference in rows[0].attachments]
+        attached = [Text(f"📄 {file_name(one)}", style="green") for one in rows[0].attachments]
         yield _Line(min(accepted), "✉", kind.obligation or "", text, attached)
 
 

@@ -22,6 +22,11 @@ class DocumentKind:
     mandatory: tuple[str, ...]
     confidential: bool = False
 
+    @property
+    def suffix(self) -> str:
+        """How the names of its files end."""
+        return ".zip" if self.kind == "doe_conteneur" else ".pdf"
+
 
 _CONFIDENTIAL: Final = frozenset(
     [
@@ -100,3 +105,10 @@ def document_reference(kind: str, contract_reference: str, number: int, version:
     if number < 1 or version < 1:
         raise ValueError("le numéro et la version d'un document commencent à 1")
     return f"{DOCUMENT_KINDS[kind].code}-{contract_reference}-{number}-v{version}"
+
+
+def file_name(reference: str) -> str:
+    """The name of the file of an issued document."""
+    code = reference.partition("-")[0]
+    kind = next(kind for kind in DOCUMENT_KINDS.values() if kind.code == code)
+    return f"{reference}{kind.suffix}"
