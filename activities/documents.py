@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
@@ -14,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
 from activities.doe.assembly import ASSEMBLED, assembled
+from activities.heart import beating
 from activities.printing.rendering import DocumentImpossible, DocumentIncomplete, render
 from process.documents import DOCUMENT_KINDS
 from process.orders import DocumentOrder, IssuedDocument
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from register.store import Register
     from storage.document_store import DocumentStore
 
-_HEARTBEAT: Final = 5
-"""Seconds."""
 
 _ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -49,7 +46,7 @@ class DocumentActivities:
         path = document_path(order)
         if (issued := await self._register.document(order.reference)) is not None:
             return issued
-        async with _heartbeats():
+        async with beating():
             try:
                 sha256, size = await self._kept(order, path)
             # `from None`: the causes would carry paths of this machine into the history.
@@ -92,22 +89,6 @@ class DocumentActivities:
         content = await asyncio.to_thread(render, order, contract, former=former)
         await self._store.put(path, content)
         return hashlib.sha256(content).hexdigest(), len(content)
-
-
-@asynccontextmanager
-async def _heartbeats() -> AsyncIterator[None]:
-    """Tell the server that the work goes on; that is also how a cancellation reaches it."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(_HEARTBEAT)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 def document_path(order: DocumentOrder) -> str:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
+from activities.heart import beating
 from activities.mails.composing import compose, message_id
 from activities.mails.enclosures import Enclosure, enclose
 from activities.mails.smtp import Conversation, Deferred, Misconfigured, Refused, Unreachable
@@ -24,9 +22,6 @@ from process.orders import MailOrder, MailReport, Recipient, SentMail
 from register.store import Register
 from settings import Settings
 from storage.document_store import DocumentStore
-
-_BEAT_SECONDS: Final = 5
-"""How often a sending under way tells that it is alive: a worker that dies is noticed soon."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +163,10 @@ class MailActivities:
         sent: dict[str, SentMail] = {}
         reasons: set[str] = set()
         try:
-            async with _beating(accepted), Conversation(self._settings, self._tls) as conversation:
+            async with (
+                beating(lambda: activity.heartbeat(accepted)),
+                Conversation(self._settings, self._tls) as conversation,
+            ):
                 for letter in letters:
                     try:
                         reply = await conversation.deliver(letter.email, bytes(letter.message))
@@ -203,21 +201,3 @@ def _remembered() -> dict[str, str]:
     """What the previous attempt told: the instant of acceptance by Message-ID."""
     details = activity.info().heartbeat_details
     return dict(details[0]) if details and isinstance(details[0], dict) else {}
-
-
-@asynccontextmanager
-async def _beating(accepted: dict[str, str]) -> AsyncIterator[None]:
-    """Tell Temporal regularly that the sending goes on, and what is accepted so far."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat(accepted)
-            await asyncio.sleep(_BEAT_SECONDS)
-
-    heart = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        heart.cancel()
-        with suppress(asyncio.CancelledError):
-            await heart

@@ -9,15 +9,16 @@ import asyncio
 import hashlib
 import re
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
+from activities.heart import beating
 from activities.inspecting.inbox import bring
 from activities.inspecting.inspection import inspect
 from activities.inspecting.unfit import Unfit
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 _ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AT_ONCE: Final = 2
 """Files that are inspected at the same time, each in a process with its own memory."""
-
-_BEAT: Final = 20
-"""Seconds between two signs of life."""
 
 
 class PieceActivities:
@@ -54,7 +52,8 @@ class PieceActivities:
         nothing and answers the same.
 
         A file that the DOE cannot hold is answered with the reason. What depends on the machine
-        (disk, storage, database) raises and may be tried again. Fails for good with
+        (disk, storage, database) raises and may be tried again: the other files are read first,
+        and another attempt reads only what is left. Fails for good with
         ``PiecesImpossible`` when the onboarding's reference is malformed.
         """
         clock = BusinessClock()
@@ -64,12 +63,26 @@ class PieceActivities:
                 type="PiecesImpossible",
                 non_retryable=True,
             )
-        async with _alive():
-            pieces = [await self._read(order.onboarding, piece, clock) for piece in order.pieces]
-        return PiecesRead(pieces=pieces)
+        progress = _Progress()
+        failure: Exception | None = None
+        async with beating(progress.tell):
+            for piece in order.pieces:
+                if piece.key in progress.read:
+                    continue
+                progress.tell()
+                try:
+                    read = await self._read(order.onboarding, piece, clock)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the others do not wait
+                    failure = failure or error
+                else:
+                    progress.read[piece.key] = read
+            # Told once more: what an attempt found is never to be found again.
+            progress.tell()
+        if failure is not None:
+            raise failure
+        return PiecesRead(pieces=[progress.read[piece.key] for piece in order.pieces])
 
     async def _read(self, onboarding: str, piece: StatedPiece, clock: BusinessClock) -> ReadPiece:
-        activity.heartbeat()
         with tempfile.TemporaryDirectory(prefix="piece-", ignore_cleanup_errors=True) as folder:
             copy = Path(folder) / "piece"
             try:
@@ -115,19 +128,16 @@ def _fingerprint(path: Path) -> tuple[str, int]:
         return digest, file.tell()
 
 
-@asynccontextmanager
-async def _alive() -> AsyncIterator[None]:
-    """Signs of life while a large file is read, or waits for its turn."""
+class _Progress:
+    """What was found so far, by the keys of the files, in this attempt and those before it."""
 
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(_BEAT)
-            activity.heartbeat()
+    def __init__(self) -> None:
+        self.read: dict[str, ReadPiece] = {}
+        details: list[Any] = [*activity.info().heartbeat_details]
+        # Told by another release, it may not be understood: everything is then read again.
+        with suppress(ValidationError, AttributeError, IndexError):
+            self.read = {key: ReadPiece.model_validate(one) for key, one in details[0].items()}
 
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
+    def tell(self) -> None:
+        """A sign of life, with what the next attempt would have to know."""
+        activity.heartbeat({key: one.model_dump(mode="json") for key, one in self.read.items()})

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
 import sys
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pikepdf
 import pytest
+import pyzipper
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, String
 
-from activities.inspecting import inspection, secrets_scan
+from activities.inspecting import inspection, pdf_checks, secrets_scan
+from activities.inspecting.archive_checks import Archive
 from activities.inspecting.inspection import Inspection, InspectionFailed, inspect
 from activities.inspecting.sniffing import danger_of, media_of
+from activities.inspecting.unfit import Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,6 +214,25 @@ def encrypted(content: bytes) -> bytes:
     )
 
 
+def locked(name: str) -> bytes:
+    """An archive as the DOE's own containers are."""
+    content = io.BytesIO()
+    with pyzipper.AESZipFile(content, "w", encryption=pyzipper.WZ_AES) as made:
+        made.setpassword(b"mileo")
+        made.writestr(name, "application/x")
+    return content.getvalue()
+
+
+def altered(method: int, place: int) -> bytes:
+    """An archive of one entry whose compressed bytes are not what they were."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as made:
+        made.writestr("a.txt", "hostname SW1\n" * 500)
+    written = bytearray(content.getvalue())
+    written[place : place + 15] = bytes(byte ^ 0xFF for byte in written[place : place + 15])
+    return bytes(written)
+
+
 DOCX = {
     "[Content_Types].xml": b"<Types/>",
     "word/document.xml": b"<w:document><w:p><w:r>Mot de passe : Azer</w:r><w:r>ty123</w:r></w:p>"
@@ -248,6 +272,13 @@ REFUSED_ARCHIVES: dict[str, tuple[bytes, str]] = {
     "truncated": (archive({"a.txt": b"1" * 99})[:-9], "l'archive est endommagée ou incomplète"),
     "altered": (
         archive({"a.txt": b"abcdefgh" * 9}).replace(b"KLJ", b"KLK"),
+        "l'archive est endommagée ou incomplète",
+    ),
+    "locked type": (locked("mimetype"), "l'archive est protégée par un mot de passe"),
+    "altered LZMA": (altered(zipfile.ZIP_LZMA, 60), "l'archive est endommagée ou incomplète"),
+    "altered bzip2": (altered(zipfile.ZIP_BZIP2, 45), "l'archive est endommagée ou incomplète"),
+    "type without its header": (
+        archive({"mimetype": b"application/x", "b": b"c"}).replace(b"PK\x03\x04", b"PK\x07\x08", 1),
         "l'archive est endommagée ou incomplète",
     ),
     "macros": (
@@ -401,6 +432,78 @@ async def test_secrets_are_looked_for_in_the_pdf_files_of_mileo(look: Callable[.
         assert (await look(content, family)).secrets_count == 0
 
 
+def noting(*dictionaries: Dictionary) -> Callable[[pikepdf.Pdf], object]:
+    def note(document: pikepdf.Pdf) -> None:
+        notes = [document.make_indirect(Dictionary(dict(one.items()))) for one in dictionaries]
+        document.pages[0].Annots = Array(notes)
+        document.Root.AcroForm = Dictionary(Fields=Array([n for n in notes if "/FT" in n]))
+
+    return note
+
+
+def field(**entries: Any) -> Dictionary:
+    return Dictionary(Subtype=Name.Widget, FT=Name.Tx, **entries)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        field(V=String("Mot de passe : Azerty123")),
+        field(T=String("Mot de passe"), V=String("Azerty123")),
+        field(T=String("Text3"), V=String("Relevé\rMot de passe : Azerty123")),
+        field(T=String("Mot de passe"), V=Array([String("Azerty123")])),
+        Dictionary(Subtype=Name.FreeText, Contents=String("Clé partagée\nmdp : Azerty123 é €")),
+        Dictionary(Subtype=Name.Text, Contents=String("Mot de passe : Azerty123")),
+    ],
+)
+@pytest.mark.parametrize(
+    "mode", [pikepdf.ObjectStreamMode.disable, pikepdf.ObjectStreamMode.generate]
+)
+async def test_secrets_are_looked_for_in_what_is_written_over_the_pages(
+    mode: pikepdf.ObjectStreamMode, note: Dictionary, look: Callable[..., Any]
+) -> None:
+    content = pdf(writing("Plan"), noting(note), object_stream_mode=mode)
+    for family in ("plans", "wiring", "configurations"):
+        found = await look(content, family)
+        what = f"{secrets_scan.PASSWORD} (formulaire ou annotation)"
+        assert [(one.what, one.line) for one in found.secrets] == [(what, None)]
+        assert "Azerty" not in found.model_dump_json()
+    assert (await look(content, "datasheets")).secrets_count == 0
+
+
+async def test_a_field_is_known_by_the_name_its_reader_sees(look: Callable[..., Any]) -> None:
+    note = field(T=String("Text3"), TU=String("Mot de passe"), V=String("Azerty123"))
+    assert (await look(pdf(noting(note)))).secrets_count == 1
+    empty = field(T=String("Mot de passe"), V=String(""))
+    assert (await look(pdf(noting(empty)))).secrets_count == 0
+
+
+async def test_the_value_of_a_field_may_be_a_stream(look: Callable[..., Any]) -> None:
+    def filled(document: pikepdf.Pdf) -> None:
+        value = document.make_stream("Mot de passe : Azerty123 €".encode("utf-16"))
+        noting(field(V=value))(document)
+
+    assert (await look(pdf(filled))).secrets_count == 1
+
+
+async def test_a_signature_has_nothing_to_be_read(look: Callable[..., Any]) -> None:
+    def sign(document: pikepdf.Pdf) -> None:
+        signing(document)
+        document.Root.AcroForm.Fields[0].V.Contents = String("Mot de passe : Azerty123")
+
+    assert (await look(pdf(sign))).secrets_count == 0
+
+
+def test_no_more_notes_are_read_than_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "piece"
+    path.write_bytes(pdf(noting(*(field(V=String("x" * 40)) for _ in range(10)))))
+    monkeypatch.setattr(pdf_checks, "_MAX_NOTED", 100)
+    notes = [(text, whole) for name, text, whole in pdf_checks.texts_of(path) if "page" not in name]
+    assert notes == [("x" * 40, True), ("x" * 40, True), ("x" * 20, False)]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 async def test_secrets_are_looked_for_in_every_text(
     encoding: str, look: Callable[..., Any]
@@ -451,6 +554,42 @@ async def test_a_child_that_is_killed_is_the_machine_s_doing(
         await look(pdf())
 
 
+async def test_a_copy_that_is_gone_is_the_machine_s_doing(tmp_path: Path) -> None:
+    with pytest.raises(InspectionFailed, match="exit code 1"):
+        await inspect(tmp_path / "gone", "plans")
+
+
+@pytest.mark.parametrize(
+    "failure", [KeyError("a"), AssertionError(), RecursionError(), OSError("Invalid data stream")]
+)
+def test_a_content_that_fails_in_an_unknown_way_is_refused(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert judged(failure, tmp_path, monkeypatch) == Inspection(
+        refused="le contenu du fichier est illisible : il semble endommagé"
+    )
+
+
+@pytest.mark.parametrize("failure", [ImportError("pikepdf"), OSError(errno.EIO, "disk")])
+def test_what_the_machine_lacks_refuses_no_file(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(type(failure)):
+        judged(failure, tmp_path, monkeypatch)
+
+
+def judged(failure: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inspection:
+    """What the child says of an archive that makes a library fail so."""
+
+    def fail(_: Archive) -> str:
+        raise failure
+
+    path = folder / "piece"
+    path.write_bytes(archive({"a.txt": b"1"}))
+    monkeypatch.setattr(Archive, "check", fail)
+    return inspection._judged(path, "plans", 30)
+
+
 async def test_the_child_knows_no_secret_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,3 +636,28 @@ async def test_a_pdf_altered_anywhere_is_judged(tmp_path: Path, place: int, nois
     path.write_bytes(content[:place] + noise + content[place + len(noise) :])
     found = await inspect(path, "plans")
     assert found.refused or found.media
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(
+        [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+    ),
+    st.integers(0, 10_000),
+    st.binary(min_size=1, max_size=12),
+)
+def test_an_archive_altered_anywhere_is_judged_or_refused(
+    tmp_path: Path, method: int, place: int, noise: bytes
+) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as made:
+        made.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        made.writestr("content.xml", "<x>bonjour</x>" * 20)
+    written = content.getvalue()
+    place %= len(written)
+    path = tmp_path / "altered"
+    path.write_bytes(written[:place] + noise + written[place + len(noise) :])
+    with suppress(Unfit):
+        checked = Archive(path)
+        checked.check()
+        list(checked.texts())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import resource
 import socket
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -405,15 +406,116 @@ def children() -> str:
     return listed
 
 
-async def test_signs_of_life_are_given_between_pieces(desk: Desk) -> None:
-    desk.put("a.pdf", pdf())
-    beats: list[None] = []
-    environment = ActivityEnvironment()
-    environment.on_heartbeat = lambda *_: beats.append(None)
-    piece = StatedPiece(key="k", family="plans", name="Plan", uri="a.pdf")
-    order = ReadPieces(onboarding=REFERENCE, pieces=[piece] * 3)
-    await environment.run(desk.activities.read_pieces, order)
-    assert len(beats) >= 3
+# One file does not decide for the others
+
+
+@dataclass
+class Attempts:
+    """Attempts at reading the same files, each told what the one before it told last."""
+
+    desk: Desk
+    order: ReadPieces
+    beats: list[Any]
+
+    async def again(self) -> list[ReadPiece]:
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, heartbeat_details=self.beats[-1:])
+        # As the server would keep it.
+        environment.on_heartbeat = lambda told: self.beats.append(json.loads(json.dumps(told)))
+        answer: PiecesRead = await environment.run(self.desk.activities.read_pieces, self.order)
+        return answer.pieces
+
+
+@pytest.fixture
+def attempts(desk: Desk) -> Attempts:
+    desk.put("a.txt", b"enable secret 0 azerty\n")
+    desk.put("b.txt", b"KILLED\n")
+    desk.put("c.txt", b"Plan du RDC\n")
+    uris = {"a": "a.txt", "b": "b.txt", "absent": "absent.txt", "c": "c.txt"}
+    pieces = [
+        StatedPiece(key=key, family="plans", name=f"Pièce {key}", uri=uri)
+        for key, uri in uris.items()
+    ]
+    return Attempts(desk, ReadPieces(onboarding=REFERENCE, pieces=pieces), [])
+
+
+@pytest.fixture
+def inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The first line of each file that is inspected; the machine kills who inspects KILLED."""
+    log = tmp_path / "inspected"
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nhead -n 1 "$4" >> {log}\n'
+        f'test "$(head -n 1 "$4")" != KILLED || kill -9 $$\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    return log
+
+
+def read_in(log: Path) -> list[str]:
+    """What was inspected since this was asked for last."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    log.write_text("")
+    return lines
+
+
+async def test_a_file_that_cannot_be_inspected_lets_the_others_be_read(
+    attempts: Attempts, inspected: Path
+) -> None:
+    with pytest.raises(InspectionFailed):
+        await attempts.again()
+    assert set(attempts.beats[-1]) == {"a", "absent", "c"}
+    assert len(await attempts.desk.register.pieces(REFERENCE)) == 2
+
+    attempts.desk.put("b.txt", b"hostname SW1\n")
+    assert read_in(inspected) == ["enable secret 0 azerty", "KILLED", "Plan du RDC"]
+    pieces = await attempts.again()
+
+    assert read_in(inspected) == ["hostname SW1"]
+    assert [piece.key for piece in pieces] == ["a", "b", "absent", "c"]
+    assert [piece.secrets_count for piece in pieces] == [1, 0, 0, 0]
+    assert [piece.refused for piece in pieces] == [None, None, MISSING, None]
+    assert pieces == await attempts.again()
+    assert read_in(inspected) == []
+
+
+async def test_what_was_read_before_a_stop_is_not_read_again(
+    attempts: Attempts, inspected: Path
+) -> None:
+    reading = asyncio.create_task(attempts.again())
+    for _ in range(1_000):
+        await asyncio.sleep(0.01)
+        if attempts.beats and "a" in attempts.beats[-1]:
+            break
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    read_in(inspected)
+    attempts.desk.put("b.txt", b"hostname SW1\n")
+    assert len(await attempts.again()) == 4
+    assert read_in(inspected) == ["hostname SW1", "Plan du RDC"]
+
+
+@pytest.mark.parametrize("told", [None, "x", [], {"a": 1}, {"a": {"size": "x"}}])
+async def test_progress_that_is_not_understood_is_made_again(
+    told: object, attempts: Attempts
+) -> None:
+    attempts.beats.append(told)
+    assert [piece.key for piece in await attempts.again()] == ["a", "b", "absent", "c"]
+    assert len(await attempts.desk.register.pieces(REFERENCE)) == 3
+
+
+async def test_every_sign_of_life_tells_what_was_read(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.heart._SECONDS", 0.01)
+    pieces = await attempts.again()
+    told = [len(beat) for beat in attempts.beats]
+    assert len(told) > 20
+    assert told == sorted(told)
+    assert attempts.beats[-1] == {piece.key: piece.model_dump(mode="json") for piece in pieces}
+    assert "azerty" not in json.dumps(attempts.beats)
 
 
 # From S3

@@ -3,17 +3,20 @@ archives are never opened. Runs in the child process only."""
 
 from __future__ import annotations
 
+import lzma
 import mmap
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from activities.inspecting.sniffing import HEAD, OLE, TEXTS, ZIP, danger_of, encoding_of, media_of
-from activities.inspecting.unfit import Unfit
+from activities.inspecting.unfit import Unfit, is_by_content
 
 _MAX_ENTRIES: Final = 10_000
 _MAX_INFLATED: Final = 2 * 2**30
@@ -50,15 +53,26 @@ _OPEN_DOCUMENT: Final = re.compile(rb"application/vnd\.oasis\.opendocument\.[a-z
 _PARAGRAPH: Final = re.compile(r"</(?:\w+:)?(?:p|si|row|h|table-row)>")
 _TAG: Final = re.compile(r"<[^>]*>")
 
+_FAILURES: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""How the standard library fails on what is not an archive as it should be."""
+
 
 class Archive:
     """A ZIP file or an office document made of one. Raises ``Unfit`` when it is refused."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        with _reading():
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError):
-            raise Unfit(_DAMAGED) from None
         self._entries = self._zip.infolist()
         self._size = path.stat().st_size
 
@@ -70,9 +84,10 @@ class Archive:
         names = [entry.filename for entry in self._entries]
         if len(set(names)) < len(names):
             raise Unfit("l'archive contient deux fichiers du même nom")
-        media = self._media(set(names))
         for entry in self._entries:
             _check_name(entry)
+        media = self._media(set(names))
+        for entry in self._entries:
             if media != ZIP and _MACRO_PARTS.fullmatch(entry.filename):
                 raise Unfit(_MACROS)
             if PurePosixPath(entry.filename).name.lower() == "vbaproject.bin":
@@ -85,7 +100,7 @@ class Archive:
         """The name and the text of each entry that is one, and whether that is all of it."""
         office = self._media({entry.filename for entry in self._entries}) != ZIP
         for entry in self._entries:
-            with self._zip.open(entry) as file:
+            with _reading(), self._zip.open(entry) as file:
                 content = file.read(_MAX_SCANNED)
             head = content[:HEAD]
             if media_of(head) not in TEXTS:
@@ -111,7 +126,7 @@ class Archive:
             found = (media for part, media in _OFFICE_PARTS.items() if part in names)
             return next(found, ZIP)
         if "mimetype" in names:
-            with self._zip.open("mimetype") as file:
+            with _reading(), self._zip.open("mimetype") as file:
                 declared = _OPEN_DOCUMENT.fullmatch(file.read(100).strip())
             return declared[0].decode() if declared else ZIP
         return ZIP
@@ -119,17 +134,27 @@ class Archive:
     def _check_content(self, entry: zipfile.ZipInfo) -> None:
         if entry.is_dir():
             return
-        try:
-            with self._zip.open(entry) as file:
-                head = file.read(HEAD)
-                if (danger := danger_of(head)) is not None:
-                    raise Unfit(f"l'archive contient {danger}")
-                while file.read(_BLOCK):
-                    pass
-        except NotImplementedError:
-            raise Unfit("l'archive est compressée d'une façon qui n'est pas reconnue") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError):
-            raise Unfit(_DAMAGED) from None
+        with _reading(), self._zip.open(entry) as file:
+            head = file.read(HEAD)
+            if (danger := danger_of(head)) is not None:
+                raise Unfit(f"l'archive contient {danger}")
+            while file.read(_BLOCK):
+                pass
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """An archive that cannot be read is refused; a machine that cannot read it is not its fault."""
+    try:
+        yield
+    except NotImplementedError:
+        raise Unfit("l'archive est compressée d'une façon qui n'est pas reconnue") from None
+    except _FAILURES:
+        raise Unfit(_DAMAGED) from None
+    except OSError as error:
+        if not is_by_content(error):
+            raise
+        raise Unfit(_DAMAGED) from None
 
 
 def check_ole(path: Path) -> str:

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from activities.inspecting import archive_checks, sniffing
 from activities.inspecting.secrets_scan import secrets_in
-from activities.inspecting.unfit import Unfit
+from activities.inspecting.unfit import Unfit, is_by_content
 from process.orders import SecretFound
 
 MEMORY: Final = 2 * 2**30
@@ -53,6 +53,17 @@ _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _TOO_MUCH: Final = "le contenu du fichier est trop lourd ou trop complexe pour être examiné"
 _CRASHED: Final = "le contenu du fichier est illisible : il semble endommagé"
 _NOT_ALL: Final = SecretFound(what="contenu trop long pour être examiné en entier")
+_CRASHES: Final = frozenset(
+    {
+        signal.SIGSEGV,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        # How a library ends on what it holds impossible.
+        signal.SIGTRAP,
+    }
+)
 _NAME: Final = 80
 """Characters of an entry's name that are told."""
 
@@ -119,7 +130,7 @@ async def inspect(
 def _without_answer(code: int) -> Inspection:
     if code == -signal.SIGXCPU:
         return Inspection(refused=_TOO_MUCH)
-    if code in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL}:
+    if -code in _CRASHES:
         return Inspection(refused=_CRASHED)
     raise InspectionFailed(f"exit code {code}")
 
@@ -141,15 +152,28 @@ def main() -> None:
     _limit(resource.RLIMIT_FSIZE, _ANSWER, _ANSWER)
     _limit(resource.RLIMIT_NOFILE, _FILES, _FILES)
     _limit(resource.RLIMIT_CORE, 0, 0)
-    try:
-        found = _inspected(asked.path, asked.family, asked.seconds / 2)
-    except Unfit as refusal:
-        found = Inspection(refused=str(refusal))
-    except MemoryError:
-        found = Inspection(refused=_TOO_MUCH)
+    found = _judged(asked.path, asked.family, asked.seconds / 2)
     print(found.model_dump_json(), flush=True)
     # Nothing is left to do, and libraries fed with hostile files may fail while they close.
     os._exit(0)
+
+
+def _judged(path: Path, family: str, seconds: float) -> Inspection:
+    """What is found, or why nothing can be. Raises only for what this machine lacks."""
+    try:
+        return _inspected(path, family, seconds)
+    except Unfit as refusal:
+        return Inspection(refused=str(refusal))
+    except MemoryError:
+        return Inspection(refused=_TOO_MUCH)
+    except ImportError:
+        raise
+    except OSError as error:
+        if not is_by_content(error):
+            raise
+        return Inspection(refused=_CRASHED)
+    except Exception:  # noqa: BLE001 - a hostile content fails in ways nobody has listed
+        return Inspection(refused=_CRASHED)
 
 
 def _limit(what: int, soft: int, hard: int) -> None:
@@ -172,7 +196,7 @@ def _inspected(path: Path, family: str, seconds: float) -> Inspection:
 
         facts = pdf_checks.check_pdf(path)
         if family in _SCANNED:
-            search.through_pages(pdf_checks.texts_of(path))
+            search.through_parts(pdf_checks.texts_of(path), numbered=False)
         return search.found(media, facts.pages, signed=facts.signed)
     if media == sniffing.OLE:
         archive_checks.check_ole(path)
@@ -180,7 +204,7 @@ def _inspected(path: Path, family: str, seconds: float) -> Inspection:
         archive = archive_checks.Archive(path)
         media = archive.check()
         if family == "configurations":
-            search.through_entries(archive.texts())
+            search.through_parts(archive.texts(), numbered=True)
     elif media in sniffing.TEXTS:
         encoding = sniffing.encoding_of(head)
         if media in {sniffing.HTML, sniffing.SVG}:
@@ -217,18 +241,14 @@ class _Search:
             for secret in secrets_in(self._in_time(lines)):
                 self._add(secret)
 
-    def through_pages(self, pages: Iterable[str]) -> None:
+    def through_parts(self, parts: Iterable[tuple[str, str, bool]], *, numbered: bool) -> None:
+        """Parts of the file: the name and the text of each, and whether that is all of it;
+        ``numbered`` when its lines are those that its reader sees."""
         with suppress(_OutOfTime):
-            for number, text in enumerate(pages, start=1):
-                for secret in secrets_in(self._in_time(text.splitlines())):
-                    self._add(SecretFound(what=f"{secret.what} (page {number})"))
-
-    def through_entries(self, entries: Iterable[tuple[str, str, bool]]) -> None:
-        with suppress(_OutOfTime):
-            for name, text, whole in entries:
+            for name, text, whole in parts:
                 for secret in secrets_in(self._in_time(text.splitlines())):
                     what = f"{secret.what} ({name[-_NAME:]})"
-                    self._add(SecretFound(what=what, line=secret.line))
+                    self._add(SecretFound(what=what, line=secret.line if numbered else None))
                 if not whole:
                     self._add(_NOT_ALL)
 

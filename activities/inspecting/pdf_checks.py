@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import pikepdf
 import pypdfium2
 
+from activities.inspecting.sniffing import HEAD, encoding_of
 from activities.inspecting.unfit import Unfit
 
 MAX_PAGES: Final = 5_000
@@ -27,6 +28,9 @@ _MAX_RATIO: Final = 200
 _MAX_INFLATED: Final = 4 * 2**30
 """Bytes, of all streams together."""
 
+_MAX_NOTED: Final = 8 * 2**20
+"""Characters of form fields and annotations that are read."""
+
 _BLOCK: Final = 1 << 18
 _FLATE: Final = ("/FlateDecode", "/Fl")
 _INFLATING: Final = {*_FLATE, "/LZWDecode", "/LZW", "/RunLengthDecode", "/RL"}
@@ -39,6 +43,7 @@ _AUTOMATIC: Final = "le PDF lance des actions automatiques"
 
 _JOINED: Final = "le PDF contient des fichiers joints"
 _FORM: Final = "le PDF contient un formulaire dynamique (XFA)"
+_NOTED: Final = "formulaire ou annotation"
 _MEDIA: Final = "le PDF contient un contenu multimédia actif"
 
 _HARMLESS_AT_OPENING: Final = {"/GoTo", "/Named"}
@@ -65,18 +70,62 @@ def check_pdf(path: Path) -> PdfFacts:
         raise Unfit(_DAMAGED) from None
 
 
-def texts_of(path: Path) -> Iterator[str]:
-    """The text of each page. Raises ``Unfit`` when the pages cannot be read."""
+def texts_of(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """The text of each page, then of what is written over the pages, each with the name of its
+    place and whether that is all of it. Raises ``Unfit`` when it cannot be read."""
+    yield from _pages_of(path)
+    with pikepdf.open(path, attempt_recovery=False) as pdf:
+        left = _MAX_NOTED
+        for text in _notes(pdf):
+            yield _NOTED, text[:left], len(text) <= left
+            left -= len(text)
+            if left < 0:
+                return
+
+
+def _pages_of(path: Path) -> Iterator[tuple[str, str, bool]]:
     try:
         with pypdfium2.PdfDocument(path) as pdf:
             for number in range(len(pdf)):
                 page = pdf[number]
                 text = page.get_textpage()
-                yield text.get_text_bounded()
+                yield f"page {number + 1}", text.get_text_bounded(), True
                 text.close()
                 page.close()
     except pypdfium2.PdfiumError:
         raise Unfit(_DAMAGED) from None
+
+
+def _notes(pdf: pikepdf.Pdf) -> Iterator[str]:
+    """The values of form fields, each with what the field is called, and the text of annotations:
+    none of it is in the text of a page, all of it shows once the annotations are flattened."""
+    for one in _dictionaries(pdf):
+        if "/ByteRange" in one:
+            continue  # The bytes of a signature.
+        labels = [_text(one[key]) for key in ("/T", "/TU") if _is_text(one.get(key))]
+        for key in ("/V", "/Contents"):
+            for value in _one_or_many(one.get(key)):
+                if _is_text(value) or (key == "/V" and isinstance(value, pikepdf.Stream)):
+                    text = _text(value)
+                    yield "\n".join(f"{label} : {text}" for label in labels) or text
+
+
+def _one_or_many(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, pikepdf.Array) else [value]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, pikepdf.String)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, pikepdf.Stream):
+        content = value.read_bytes()
+        return content.decode(encoding_of(content[:HEAD]), errors="replace")
+    try:
+        return str(value)
+    except UnicodeDecodeError:
+        return bytes(value).decode("latin-1")
 
 
 def _checked(pdf: pikepdf.Pdf) -> PdfFacts:
