@@ -31,9 +31,9 @@ from ending import leave
 from local.mailbox import Mailbox
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
+from reception import Refused, parse_contract, start_onboarding
 from service.app import create_app, serving
 from settings import PREFIX, SettingsError, load_settings
-from starter import Refused, parse_contract, start_onboarding
 from storage.document_store import DocumentStore
 from worker import build_worker
 

@@ -21,8 +21,9 @@ from process.orders import SentMail
 from process.policy import Policy
 from process.record import IssuedSending, OpenPoint, Record
 from process.vocabulary import DOE_FAMILY_NAMES
+from reception import parse_contract
 from settings import CalendarSettings, known_names
-from starter import cli, parse_contract
+from starter import cli
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

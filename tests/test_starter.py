@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import reception
 import starter
 from connection import create_search_attributes, opened_register
 from local.ports import LOOPBACK, free_port
@@ -61,12 +62,12 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("contract-*.json")), ids=lambda p: p.stem)
 def test_the_examples_are_valid(path: Path) -> None:
-    starter.parse_contract(path.read_bytes())
+    reception.parse_contract(path.read_bytes())
 
 
 def test_one_example_owes_an_audit_and_the_other_does_not() -> None:
     replacement, new = (
-        starter.parse_contract((EXAMPLES / f"contract-{name}.json").read_bytes())
+        reception.parse_contract((EXAMPLES / f"contract-{name}.json").read_bytes())
         for name in ("remplacement", "neuf")
     )
     assert replacement.audit_is_owed
@@ -91,8 +92,8 @@ def test_one_example_owes_an_audit_and_the_other_does_not() -> None:
     ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else "",
 )
 def test_ambiguous_or_oversized_json_is_refused(content: bytes, reason: str) -> None:
-    with pytest.raises(starter.Refused) as refusal:
-        starter.parse_object(content)
+    with pytest.raises(reception.Refused) as refusal:
+        reception.parse_object(content)
     assert refusal.value.problems == (reason,)
 
 
@@ -200,18 +201,18 @@ def test_past_facts_join_the_contract_and_are_checked_by_the_path_of_their_field
 ) -> None:
     content = json.dumps(contract).encode()
     past = [{"fact": "training_held", "payload": {"held_on": "2026-03-02", "trainees": ["Ana"]}}]
-    read = starter.parse_contract(content, json.dumps(past).encode())
+    read = reception.parse_contract(content, json.dumps(past).encode())
     assert [one.fact for one in read.history] == ["training_held"]
     past[0]["payload"] = {"held_on": 3, "surprise": 1}
-    with pytest.raises(starter.Refused) as refusal:
-        starter.parse_contract(content, json.dumps(past).encode())
+    with pytest.raises(reception.Refused) as refusal:
+        reception.parse_contract(content, json.dumps(past).encode())
     assert refusal.value.problems == (
         "history[0].payload.held_on : texte ISO 8601 attendu, pas un nombre",
         "history[0].payload.trainees : champ obligatoire absent",
         "history[0].payload.surprise : champ inconnu",
     )
-    with pytest.raises(starter.Refused, match="history : liste attendue"):
-        starter.parse_contract(content, b'{"fact": "training_held"}')
+    with pytest.raises(reception.Refused, match="history : liste attendue"):
+        reception.parse_contract(content, b'{"fact": "training_held"}')
 
 
 # --- What is shown in the web UI
@@ -273,7 +274,7 @@ async def register(tmp_path: Path) -> AsyncIterator[Register]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starter, "CALL_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(reception, "CALL_TIMEOUT", timedelta(seconds=1))
 
 
 def _signed(contract: dict[str, Any], **changes: object) -> Contract:
@@ -284,8 +285,8 @@ async def test_the_same_contract_twice_is_the_same_run(
     client: Client, register: Register, contract: dict[str, Any]
 ) -> None:
     signed = _signed(contract, reference="TWICE")
-    assert await starter.start_onboarding(client, register, signed)
-    assert not await starter.start_onboarding(client, register, signed)
+    assert await reception.start_onboarding(client, register, signed)
+    assert not await reception.start_onboarding(client, register, signed)
     run = await client.get_workflow_handle("onboarding-TWICE").describe()
     assert run.typed_search_attributes[CONTRACT_REFERENCE] == "TWICE"
     assert run.typed_search_attributes[CLIENT_NAME] == signed.client.name
@@ -298,9 +299,9 @@ async def test_another_contract_under_a_used_reference_is_refused(
     client: Client, register: Register, contract: dict[str, Any]
 ) -> None:
     first = _signed(contract, reference="USED")
-    await starter.start_onboarding(client, register, first)
-    with pytest.raises(starter.Refused, match="déjà celle d'un autre contrat"):
-        await starter.start_onboarding(
+    await reception.start_onboarding(client, register, first)
+    with pytest.raises(reception.Refused, match="déjà celle d'un autre contrat"):
+        await reception.start_onboarding(
             client, register, _signed(contract, reference="USED", project_kind="extension")
         )
 
@@ -317,8 +318,8 @@ async def test_the_register_remembers_what_temporal_forgot(
         started_at=opened,
     )
     await register.claim(order, fingerprint(signed))
-    with pytest.raises(starter.Refused, match="n'existe plus sur ce serveur"):
-        await starter.start_onboarding(client, register, signed)
+    with pytest.raises(reception.Refused, match="n'existe plus sur ce serveur"):
+        await reception.start_onboarding(client, register, signed)
 
     status = {"reference": "OLD", "client": signed.client.name, "step": "completed"}
     await register.project(
@@ -336,10 +337,10 @@ async def test_the_register_remembers_what_temporal_forgot(
             closed=True,
         )
     )
-    assert not await starter.start_onboarding(client, register, signed)
-    assert await starter.read_status(client, register, "OLD") == status
-    with pytest.raises(starter.Refused, match="déjà celle d'un autre contrat"):
-        await starter.start_onboarding(
+    assert not await reception.start_onboarding(client, register, signed)
+    assert await reception.read_status(client, register, "OLD") == status
+    with pytest.raises(reception.Refused, match="déjà celle d'un autre contrat"):
+        await reception.start_onboarding(
             client, register, _signed(contract, reference="OLD", project_kind="new")
         )
 
@@ -348,9 +349,9 @@ async def test_the_register_remembers_what_temporal_forgot(
 async def test_without_a_worker_nothing_is_confirmed(
     client: Client, register: Register, contract: dict[str, Any]
 ) -> None:
-    await starter.start_onboarding(client, register, _signed(contract, reference="ALONE"))
-    with pytest.raises(starter.Refused, match="aucun worker"):
-        await starter.send_fact(client, "ALONE", "kickoff_held", {"fact_id": "1"})
+    await reception.start_onboarding(client, register, _signed(contract, reference="ALONE"))
+    with pytest.raises(reception.Refused, match="aucun worker"):
+        await reception.send_fact(client, "ALONE", "kickoff_held", {"fact_id": "1"})
 
 
 async def test_an_unknown_onboarding_is_said_to_be(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import reception
 import starter
 from connection import opened_register
 from local.ports import LOOPBACK, free_port
@@ -29,7 +30,7 @@ def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A register with one onboarding and one document; the path of its file."""
     monkeypatch.setenv("ONBOARDING_DATABASE_URL", f"sqlite:///{tmp_path}/register.db")
     monkeypatch.setenv("ONBOARDING_DOCUMENTS_URL", str(tmp_path / "documents"))
-    contract = starter.parse_contract(EXAMPLE.read_bytes())
+    contract = reception.parse_contract(EXAMPLE.read_bytes())
     reference = f"ODJ-{contract.reference}-1-v1"
     path = f"{contract.reference}/{reference}.pdf"
     now = datetime.now(UTC)

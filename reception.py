@@ -1,0 +1,293 @@
+"""What comes in: contracts, facts and questions are read, then put to Temporal.
+
+The command line and the HTTP service are two doors to the same room. temporalio and the register's
+drivers are imported where they are used: a misspelt command is answered without waiting for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from pydantic import ValidationError
+
+from process.contract import Contract, fingerprint
+from process.history import problems_of
+from process.refusals import problems
+from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
+from workflows.page import contract_details, contract_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+    from temporalio.service import RPCError
+
+    from process.orders import FactAnswer
+    from register.store import Register
+
+T = TypeVar("T")
+
+MAX_JSON_BYTES: Final = 1_000_000
+_HAND_OVER_PAUSES: Final = (0.1, 0.3, 1.0)
+"""Seconds between two tries."""
+
+CALL_TIMEOUT: Final = timedelta(seconds=10)
+"""How long a server or a worker may stay silent."""
+
+
+class Refused(Exception):  # noqa: N818 - the word of DESIGN for this outcome
+    """What was asked is refused; ``problems`` says why, in French, one problem a line."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+# --- What is read ---------------------------------------------------------------------------
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """The JSON object in ``content``. Raises ``Refused``."""
+    value = parse_json(content)
+    if not isinstance(value, dict):
+        raise Refused("objet JSON attendu")
+    return value
+
+
+def parse_json(content: bytes) -> Any:
+    """The JSON value in ``content``. Raises ``Refused`` for anything ambiguous or too large:
+    a key given twice, ``NaN``, another encoding than UTF-8, more than 1 MB."""
+    if len(content) > MAX_JSON_BYTES:
+        raise Refused(f"contenu trop volumineux ({MAX_JSON_BYTES // 1_000_000} Mo au plus)")
+    try:
+        value = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_distinct,
+            parse_constant=_no_constant,
+        )
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        # Not UTF-8, or half a character written as an escape.
+        raise Refused("contenu illisible : texte UTF-8 attendu") from error
+    except json.JSONDecodeError as error:
+        where = f"ligne {error.lineno}, colonne {error.colno}"
+        raise Refused(f"JSON invalide ({where})") from error
+    except (RecursionError, ValueError) as error:
+        # Nested too deep, or a number of thousands of digits.
+        raise Refused("JSON invalide (imbrication ou nombre démesuré)") from error
+    return value
+
+
+def parse_contract(content: bytes, facts: bytes | None = None) -> Contract:
+    """The contract in ``content``, with the past ``facts`` of an onboarding already under way.
+    Raises ``Refused`` with every problem, by field path."""
+    value = parse_object(content)
+    if facts is not None:
+        value["history"] = parse_json(facts)
+    try:
+        contract = Contract.model_validate(value)
+    except ValidationError as error:
+        raise Refused(*map(str, problems(error))) from error
+    if past := problems_of(contract):
+        raise Refused(*map(str, past))
+    return contract
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise Refused(f"clé « {repeated} » donnée deux fois")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Refused(f"JSON invalide : {name} n'est pas un nombre")
+
+
+# --- What is asked of Temporal --------------------------------------------------------------
+
+
+async def start_onboarding(client: Client, register: Register, contract: Contract) -> bool:
+    """Start the onboarding of that contract; False when this very contract is already known.
+
+    Raises ``Refused`` when the reference is used by another contract.
+    """
+    from temporalio.common import (
+        SearchAttributePair,
+        TypedSearchAttributes,
+        WorkflowIDConflictPolicy,
+        WorkflowIDReusePolicy,
+    )
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    from workflows.search_attributes import CLIENT_NAME, CONTRACT_REFERENCE
+
+    sha256 = fingerprint(contract)
+    registered = await register.onboarding(contract.reference)
+    if registered is not None and registered.contract_sha256 != sha256:
+        raise _other_contract(contract.reference)
+    if registered is not None and registered.closed_at is not None:
+        return False
+    handle = client.get_workflow_handle(workflow_id(contract.reference))
+    if (known := await _described(handle)) is not None:
+        await _refuse_other(known, contract.reference, sha256)
+        return False
+    if registered is not None:
+        raise Refused(
+            f"l'onboarding « {contract.reference} » est au registre mais n'existe plus sur ce "
+            "serveur Temporal"
+        )
+    try:
+        await client.start_workflow(
+            WORKFLOW_TYPE,
+            contract.model_dump(mode="json", exclude_none=True),
+            id=workflow_id(contract.reference),
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            memo={CONTRACT_MEMO: sha256},
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(CONTRACT_REFERENCE, contract.reference),
+                    SearchAttributePair(CLIENT_NAME, contract.client.name),
+                ]
+            ),
+            static_summary=contract_summary(contract),
+            static_details=contract_details(contract),
+            rpc_timeout=CALL_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        # It was started, and ended, since we looked.
+        started = False
+    else:
+        started = True
+    # Someone else may have started it at the same moment, with another contract.
+    if (known := await _described(handle)) is not None:
+        await _refuse_other(known, contract.reference, sha256)
+    return started
+
+
+async def send_fact(
+    client: Client, reference: str, name: str, payload: dict[str, Any]
+) -> FactAnswer:
+    """Tell the onboarding a fact, as an update. Raises ``Refused`` with its reasons.
+
+    Sent again with its ``fact_id`` after a silence, it counts once: the onboarding remembers the
+    ids it counted. The id of the update is each time another one, since the server would answer a
+    known one with its first outcome, be it a refusal whose reason is gone.
+    """
+    from temporalio.client import (
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    )
+
+    from process.orders import FactAnswer
+
+    handle = client.get_workflow_handle(workflow_id(reference))
+    try:
+        answer: FactAnswer = await _patiently(
+            lambda: handle.execute_update(
+                name, payload, result_type=FactAnswer, rpc_timeout=CALL_TIMEOUT
+            )
+        )
+    except WorkflowUpdateFailedError as error:
+        reason = getattr(error.cause, "message", None) or str(error.cause)
+        raise Refused(*reason.splitlines()) from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise Refused(
+            "aucun worker n'a répondu à temps : le fait n'est pas confirmé, le renvoyer"
+        ) from error
+    return answer
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What the server aborts because a run hands over to the next one is asked again."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    for pause in _HAND_OVER_PAUSES:
+        try:
+            return await call()
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.FAILED_PRECONDITION):
+                raise
+        await asyncio.sleep(pause)
+    return await call()
+
+
+async def read_status(client: Client, register: Register, reference: str) -> dict[str, Any]:
+    """The ``status`` of an onboarding: from the run, or from the register once it is over."""
+    from temporalio.client import (
+        WorkflowExecutionStatus,
+        WorkflowQueryFailedError,
+        WorkflowQueryRejectedError,
+    )
+
+    handle = client.get_workflow_handle(workflow_id(reference))
+    known = await _described(handle)
+    if known is None or known.status is not WorkflowExecutionStatus.RUNNING:
+        registered = await register.onboarding(reference)
+        if registered is not None and registered.status is not None:
+            return registered.status
+        if known is None:
+            raise unknown(reference)
+    try:
+        status: dict[str, Any] = await _patiently(
+            lambda: handle.query("status", result_type=dict[str, Any], rpc_timeout=CALL_TIMEOUT)
+        )
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        raise Refused(f"l'état de l'onboarding « {reference} » n'est pas lisible") from error
+    return status
+
+
+async def _described(
+    handle: WorkflowHandle[Any, Any],
+) -> WorkflowExecutionDescription | None:
+    from temporalio.service import RPCError, RPCStatusCode
+
+    try:
+        return await handle.describe(rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _refuse_other(known: WorkflowExecutionDescription, reference: str, sha256: str) -> None:
+    """Refuse when the run was started with another contract. A run that a direct client started
+    says nothing of its contract here: the register, once claimed, does."""
+    if await known.memo_value(CONTRACT_MEMO, sha256, type_hint=str) != sha256:
+        raise _other_contract(reference)
+
+
+def _other_contract(reference: str) -> Refused:
+    return Refused(f"reference : « {reference} » est déjà celle d'un autre contrat")
+
+
+def unknown(reference: str) -> Refused:
+    return Refused(f"aucun onboarding « {reference} »")
+
+
+def explained(error: RPCError, reference: str) -> Refused:
+    """The failure of a call to Temporal, in French."""
+    from temporalio.service import RPCStatusCode
+
+    match error.status:
+        case RPCStatusCode.NOT_FOUND if "completed" in error.message:
+            return Refused(f"l'onboarding « {reference} » est clos")
+        case RPCStatusCode.NOT_FOUND:
+            return unknown(reference)
+        case RPCStatusCode.INVALID_ARGUMENT if "search attribute" in error.message.lower():
+            return Refused(
+                "le serveur Temporal ne connaît pas encore les attributs de recherche : "
+                "démarrer d'abord worker.py, qui les crée"
+            )
+        case RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
+            return Refused("le serveur Temporal ou le worker n'a pas répondu à temps")
+        case RPCStatusCode.UNAVAILABLE:
+            return Refused("serveur Temporal injoignable (variable TEMPORAL_ADDRESS)")
+    return Refused(f"le serveur Temporal a refusé l'appel : {error.message}")
