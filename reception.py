@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from process.contract import Contract, fingerprint
+from process.facts import FACTS
 from process.history import problems_of
-from process.refusals import problems
+from process.refusals import Problem, problems
 from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
 from workflows.page import contract_details, contract_summary
 
@@ -39,29 +41,60 @@ CALL_TIMEOUT: Final = timedelta(seconds=10)
 
 
 class Refused(Exception):  # noqa: N818 - the word of DESIGN for this outcome
-    """What was asked is refused; ``problems`` says why, in French, one problem a line."""
+    """What was asked is refused; ``problems`` says why, in French, one problem a line, ``errors``
+    the same with the path of the field apart."""
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    def __init__(self, *reasons: Problem | str) -> None:
+        self.problems = tuple(map(str, reasons))
+        self.errors = tuple(map(_located, reasons))
+        super().__init__("\n".join(self.problems))
+
+
+class Unreadable(Refused):
+    """It is not one JSON object without ambiguity."""
+
+
+class Invalid(Refused):
+    """A field is missing, unknown or malformed."""
+
+
+class Unknown(Refused):
+    """No onboarding has that reference."""
+
+
+class Unanswered(Refused):
+    """What it depends on did not answer in time: whether it was done is not known. To be sent
+    again; it counts once."""
+
+
+def _located(reason: Problem | str) -> Problem:
+    """Whoever checks several fields together, or answers from the run, writes the path first."""
+    if isinstance(reason, Problem) and reason.path:
+        return reason
+    text = str(reason)
+    written = _LOCATED.fullmatch(text)
+    return Problem(written["path"], written["why"]) if written else Problem("", text)
+
+
+_LOCATED: Final = re.compile(r"(?P<path>[a-z][\w.\[\]]*) : (?P<why>.+)", re.DOTALL)
 
 
 # --- What is read ---------------------------------------------------------------------------
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """The JSON object in ``content``. Raises ``Refused``."""
+    """The JSON object in ``content``. Raises ``Unreadable``."""
     value = parse_json(content)
     if not isinstance(value, dict):
-        raise Refused("objet JSON attendu")
+        raise Unreadable("objet JSON attendu")
     return value
 
 
 def parse_json(content: bytes) -> Any:
-    """The JSON value in ``content``. Raises ``Refused`` for anything ambiguous or too large:
+    """The JSON value in ``content``. Raises ``Unreadable`` for anything ambiguous or too large:
     a key given twice, ``NaN``, another encoding than UTF-8, more than 1 MB."""
     if len(content) > MAX_JSON_BYTES:
-        raise Refused(f"contenu trop volumineux ({MAX_JSON_BYTES // 1_000_000} Mo au plus)")
+        raise Unreadable(f"contenu trop volumineux ({MAX_JSON_BYTES // 1_000_000} Mo au plus)")
     try:
         value = json.loads(
             content.decode("utf-8-sig"),
@@ -71,29 +104,42 @@ def parse_json(content: bytes) -> Any:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeError as error:
         # Not UTF-8, or half a character written as an escape.
-        raise Refused("contenu illisible : texte UTF-8 attendu") from error
+        raise Unreadable("contenu illisible : texte UTF-8 attendu") from error
     except json.JSONDecodeError as error:
         where = f"ligne {error.lineno}, colonne {error.colno}"
-        raise Refused(f"JSON invalide ({where})") from error
+        raise Unreadable(f"JSON invalide ({where})") from error
     except (RecursionError, ValueError) as error:
         # Nested too deep, or a number of thousands of digits.
-        raise Refused("JSON invalide (imbrication ou nombre démesuré)") from error
+        raise Unreadable("JSON invalide (imbrication ou nombre démesuré)") from error
     return value
 
 
 def parse_contract(content: bytes, facts: bytes | None = None) -> Contract:
     """The contract in ``content``, with the past ``facts`` of an onboarding already under way.
-    Raises ``Refused`` with every problem, by field path."""
+    Raises ``Unreadable``, or ``Invalid`` with every problem, by field path."""
     value = parse_object(content)
     if facts is not None:
         value["history"] = parse_json(facts)
+    return check_contract(value)
+
+
+def check_contract(value: dict[str, Any]) -> Contract:
+    """The contract that this object is. Raises ``Invalid`` with every problem, by field path."""
     try:
         contract = Contract.model_validate(value)
     except ValidationError as error:
-        raise Refused(*map(str, problems(error))) from error
+        raise Invalid(*problems(error)) from error
     if past := problems_of(contract):
-        raise Refused(*map(str, past))
+        raise Invalid(*past)
     return contract
+
+
+def check_fact(name: str, payload: dict[str, Any]) -> None:
+    """Check the shape of a known fact. Raises ``Invalid`` with every problem, by field path."""
+    try:
+        FACTS[name].model_validate(payload)
+    except ValidationError as error:
+        raise Invalid(*problems(error)) from error
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -101,12 +147,12 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
-        raise Refused(f"clé « {repeated} » donnée deux fois")
+        raise Unreadable(f"clé « {repeated} » donnée deux fois")
     return value
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Refused(f"JSON invalide : {name} n'est pas un nombre")
+    raise Unreadable(f"JSON invalide : {name} n'est pas un nombre")
 
 
 # --- What is asked of Temporal --------------------------------------------------------------
@@ -130,7 +176,7 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
     sha256 = fingerprint(contract)
     registered = await register.onboarding(contract.reference)
     if registered is not None and registered.contract_sha256 != sha256:
-        raise _other_contract(contract.reference)
+        raise other_contract(contract.reference)
     if registered is not None and registered.closed_at is not None:
         return False
     handle = client.get_workflow_handle(workflow_id(contract.reference))
@@ -199,7 +245,7 @@ async def send_fact(
         reason = getattr(error.cause, "message", None) or str(error.cause)
         raise Refused(*reason.splitlines()) from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise Refused(
+        raise Unanswered(
             "aucun worker n'a répondu à temps : le fait n'est pas confirmé, le renvoyer"
         ) from error
     return answer
@@ -240,7 +286,10 @@ async def read_status(client: Client, register: Register, reference: str) -> dic
             lambda: handle.query("status", result_type=dict[str, Any], rpc_timeout=CALL_TIMEOUT)
         )
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        raise Refused(f"l'état de l'onboarding « {reference} » n'est pas lisible") from error
+        # A run that opens has none for a moment; one that failed at once never will.
+        opening = known is not None and known.status is WorkflowExecutionStatus.RUNNING
+        kind = Unanswered if opening else Refused
+        raise kind(f"l'état de l'onboarding « {reference} » n'est pas lisible") from error
     return status
 
 
@@ -261,15 +310,19 @@ async def _refuse_other(known: WorkflowExecutionDescription, reference: str, sha
     """Refuse when the run was started with another contract. A run that a direct client started
     says nothing of its contract here: the register, once claimed, does."""
     if await known.memo_value(CONTRACT_MEMO, sha256, type_hint=str) != sha256:
-        raise _other_contract(reference)
+        raise other_contract(reference)
 
 
-def _other_contract(reference: str) -> Refused:
+def other_contract(reference: str) -> Refused:
     return Refused(f"reference : « {reference} » est déjà celle d'un autre contrat")
 
 
-def unknown(reference: str) -> Refused:
-    return Refused(f"aucun onboarding « {reference} »")
+def unknown(reference: str) -> Unknown:
+    return Unknown(f"aucun onboarding « {reference} »")
+
+
+def over(reference: str) -> Refused:
+    return Refused(f"l'onboarding « {reference} » est clos")
 
 
 def explained(error: RPCError, reference: str) -> Refused:
@@ -278,16 +331,16 @@ def explained(error: RPCError, reference: str) -> Refused:
 
     match error.status:
         case RPCStatusCode.NOT_FOUND if "completed" in error.message:
-            return Refused(f"l'onboarding « {reference} » est clos")
+            return over(reference)
         case RPCStatusCode.NOT_FOUND:
             return unknown(reference)
         case RPCStatusCode.INVALID_ARGUMENT if "search attribute" in error.message.lower():
-            return Refused(
+            return Unanswered(
                 "le serveur Temporal ne connaît pas encore les attributs de recherche : "
                 "démarrer d'abord worker.py, qui les crée"
             )
         case RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
-            return Refused("le serveur Temporal ou le worker n'a pas répondu à temps")
+            return Unanswered("le serveur Temporal ou le worker n'a pas répondu à temps")
         case RPCStatusCode.UNAVAILABLE:
-            return Refused("serveur Temporal injoignable (variable TEMPORAL_ADDRESS)")
-    return Refused(f"le serveur Temporal a refusé l'appel : {error.message}")
+            return Unanswered("serveur Temporal injoignable (variable TEMPORAL_ADDRESS)")
+    return Unanswered(f"le serveur Temporal a refusé l'appel : {error.message}")

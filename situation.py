@@ -5,52 +5,83 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from process.calendar import paris_day
+from process.documents import DOCUMENT_KINDS
+from process.facts import named
 from process.french import full_date, full_instant, plural
+from process.obligations import OBLIGATIONS
 from process.vocabulary import HEALTH_NAMES, ROLE_NAMES, SEVERITY_NAMES, STEP_TITLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-_STEPS: Final = {"completed": "terminé", "cancelled": "annulé"}
+_ENDS: Final = {"completed": "terminé", "cancelled": "annulé"}
 _RESERVE_STATES: Final = {
     "open": "ouverte",
     "fixed": "déclarée corrigée",
     "contested": "contestée",
 }
 _LIMITS_SHOWN: Final = 5
+_DOCUMENTS_SHOWN: Final = 10
+
+_SETTLED_BY: Final = {
+    "piece": "« retry » une fois le fichier remis en ordre, ou verser la pièce de nouveau",
+    "waiting_fact": "dire le fait attendu, ou « abandon »",
+    "silence": "de lui-même, dès que le serveur de messagerie accepte l'envoi",
+    "remise": "remettre le document par un autre moyen, puis « done_otherwise »",
+}
+_SETTLED: Final = "« retry » (réessayer), « abandon » ou « done_otherwise » (fait par ailleurs)"
 
 
-def in_french(status: dict[str, Any]) -> Iterator[str]:
-    """The lines of a summary: step, health, next limits, réserves, what is awaited from whom."""
+def in_french(status: dict[str, Any], now: datetime) -> Iterator[str]:
+    """The lines of a summary: steps, health, limits with the days left at ``now``, réserves, what
+    is awaited from whom, open points and how to settle them, documents."""
     yield f"Onboarding {status['reference']} — {status['client']}"
-    yield f"Étape : {_step(status['step'])}"
+    yield f"Étape : {step_title(status['step'])}"
     yield f"Santé : {HEALTH_NAMES.get(status['health'], status['health'])}"
+    yield from _section("Étapes", _steps(status["step"]))
     deadlines = status.get("deadlines") or []
-    yield from _section("Échéances manquées", map(_limit, _late(deadlines)))
-    yield from _section("Prochaines échéances", map(_limit, _next(deadlines)))
+    yield from _section("Échéances manquées", (_limit(one, now) for one in _late(deadlines)))
+    yield from _section("Prochaines échéances", (_limit(one, now) for one in _next(deadlines)))
     reserves = [one for one in status.get("reserves") or [] if one["state"] in _RESERVE_STATES]
     yield from _section("Réserves ouvertes", map(_reserve, reserves))
     yield from _section("Attendu", map(_awaited, status.get("waiting_for") or []))
     yield from _section(
         "Faits en attente",
-        (f"{one['fact']}, attend {one['waits_for']}" for one in status.get("waiting") or []),
+        (f"{named(one['fact'])}, attend {one['waits_for']}" for one in status.get("waiting") or []),
     )
-    yield from _section("Points ouverts", map(_point, status.get("open_points") or []))
+    yield from _section(
+        f"Points ouverts (les régler : fact {status['reference']} open_point_settled)",
+        map(_point, status.get("open_points") or []),
+    )
+    yield from _section("Documents émis", _documents(status.get("documents") or []))
     if refused := status.get("rejected_count"):
         yield f"{plural(refused, 'fait refusé', 'faits refusés')} : voir --json"
 
 
-def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
+def step_title(step: int | str) -> str:
+    """``3. Formation des utilisateurs``, or how it ended."""
+    if str(step).isdecimal():
+        return f"{step}. {STEP_TITLES.get(int(step), '')}"
+    return _ENDS.get(str(step), str(step))
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     shown = list(lines)
     if shown:
         yield f"{title} :"
         yield from (f"  - {line}" for line in shown)
 
 
-def _step(step: int | str) -> str:
-    if str(step).isdecimal():
-        return f"{step}. {STEP_TITLES.get(int(step), '')}"
-    return _STEPS.get(str(step), str(step))
+def _steps(step: int | str) -> Iterator[str]:
+    """Every step of an onboarding under way: ``step`` is the earliest that is not finished."""
+    if not str(step).isdecimal():
+        return
+    for number in STEP_TITLES:
+        state = (
+            "terminée" if number < int(step) else "en cours" if number == int(step) else "à venir"
+        )
+        yield f"{step_title(number)} : {state}"
 
 
 def _late(deadlines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -62,9 +93,22 @@ def _next(deadlines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(running, key=lambda one: datetime.fromisoformat(one["due_at"]))[:_LIMITS_SHOWN]
 
 
-def _limit(one: dict[str, Any]) -> str:
-    name = f"{one['obligation']} ({one['key']})" if one.get("key") else str(one["obligation"])
-    return f"{name} : {_moment(one['due_at'])}" if one.get("due_at") else name
+def _limit(one: dict[str, Any], now: datetime) -> str:
+    code = str(one["obligation"])
+    name = f"{code} {OBLIGATIONS[code].title}" if code in OBLIGATIONS else code
+    if one.get("key"):
+        name += f" ({one['key']})"
+    if not one.get("due_at"):
+        return name
+    return f"{name} : {_moment(one['due_at'])}, {_left(datetime.fromisoformat(one['due_at']), now)}"
+
+
+def _left(due: datetime, now: datetime) -> str:
+    """The days left, or gone since, between the dates in Paris."""
+    days = (paris_day(due) - paris_day(now)).days
+    if due < now:
+        return f"dépassée de {plural(-days, 'jour')}" if days else "dépassée aujourd'hui"
+    return {0: "aujourd'hui", 1: "demain"}.get(days, f"dans {plural(days, 'jour')}")
 
 
 def _reserve(one: dict[str, Any]) -> str:
@@ -74,11 +118,25 @@ def _reserve(one: dict[str, Any]) -> str:
 
 
 def _awaited(one: dict[str, Any]) -> str:
-    return f"{one['fact']}, de : {_owner(one['owed_by'])}"
+    return f"{named(one['fact'])}, de : {_owner(one['owed_by'])}"
 
 
 def _point(one: dict[str, Any]) -> str:
-    return f"[{one['id']}] {one['message']}, à régler par : {_owner(one['owed_by'])}"
+    family = one["id"].partition(":")[0]
+    how = _SETTLED_BY.get(family) or _SETTLED_BY.get(one.get("kind", ""), _SETTLED)
+    owner = _owner(one["owed_by"])
+    return f"[{one['id']}] {one['message']}, à régler par : {owner} ; comment : {how}"
+
+
+def _documents(documents: list[dict[str, Any]]) -> Iterator[str]:
+    """The latest first."""
+    latest = documents[-_DOCUMENTS_SHOWN:][::-1]
+    for one in latest:
+        kind = DOCUMENT_KINDS.get(one["kind"])
+        title = kind.title if kind else one["kind"]
+        yield f"{one['reference']} : {title}, {_moment(one['issued_at'])}"
+    if more := len(documents) - len(latest):
+        yield f"{plural(more, 'plus ancien', 'plus anciens')} : voir --json"
 
 
 def _owner(role: str) -> str:

@@ -71,7 +71,7 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
     "link_days": ("jours, 365 au plus", "Validité d'un lien vers un document"),
     "webhook_secrets": (
         "`nom=whsec_…,nom=whsec_…`",
-        "Clés du service HTTP ; vérifiées, pas encore utilisées",
+        "Clés de ceux qui parlent au service HTTP, et des services de signature",
     ),
     "encryption_keys": (
         "`id=base64,…`",

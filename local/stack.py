@@ -7,11 +7,13 @@ Everything lives under ``var/run/``, or the folder given, and is found again at 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import fcntl
 import json
 import logging
 import os
+import secrets
 import shlex
 import signal
 import sys
@@ -82,7 +84,7 @@ async def run(folder: Path) -> None:
         await create_search_attributes(client)
         store = DocumentStore(settings.documents_url)
         await parts.enter_async_context(build_worker(client, settings, register, store))
-        app = create_app(register, store)
+        app = create_app(register, store, client, settings.webhook_secrets)
         await parts.enter_async_context(serving(app, LOOPBACK, ports["http"]))
         contract = _example(folder)
         await start_onboarding(client, register, contract)
@@ -113,6 +115,7 @@ def _settle(folder: Path, ports: dict[str, int]) -> None:
         "SMTP_PORT": str(ports["smtp"]),
         "SMTP_SECURITY": "none",
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports['http']}",
+        "WEBHOOK_SECRETS": f"local={_webhook_secret(folder)}",
     }
     os.environ.update({PREFIX + name: value for name, value in here.items()})
     os.environ.setdefault(f"{PREFIX}MAIL_FROM", "Mileo Onboarding <onboarding@mileotech.example>")
@@ -121,6 +124,15 @@ def _settle(folder: Path, ports: dict[str, int]) -> None:
     )
     for name in ("documents", "inbox"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def _webhook_secret(folder: Path) -> str:
+    """What the callers of the HTTP service sign with here; the same at each start."""
+    kept = folder / "webhook-secret"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    return kept.read_text()
 
 
 def _example(folder: Path) -> Contract:

@@ -104,9 +104,11 @@ def _banner_hidden() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def lasting_server(folder: Path, *, port: int, ui_port: int) -> AsyncIterator[Client]:
+async def lasting_server(
+    folder: Path, *, port: int, ui_port: int, http_port: int | None = None
+) -> AsyncIterator[Client]:
     """A server on the real clock that keeps its runs in ``folder`` from one start to the next,
-    with its log.
+    with its log. Without ``http_port`` the system chooses the port of its HTTP API.
 
     It runs in its own session: Ctrl-C in the terminal reaches this process only, which stops it
     last, once nothing uses it any more. Should this process be killed, the server ends too.
@@ -117,6 +119,7 @@ async def lasting_server(folder: Path, *, port: int, ui_port: int) -> AsyncItera
             *("/bin/sh", "-c", _UNTIL_WE_END, str(temporal_binary())),
             *("server", "start-dev", "--ip", LOOPBACK),
             *("--port", str(port), "--ui-port", str(ui_port)),
+            *(() if http_port is None else ("--http-port", str(http_port))),
             *("--db-filename", str(folder / "temporal.db")),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"),
             *("--log-level", "warn"),

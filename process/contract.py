@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -41,6 +42,10 @@ class Team(Outside):
     account_manager: Person | None = None
 
 
+_timezones = cache(available_timezones)
+"""Read once: the list is on the disk."""
+
+
 class Site(Outside):
     """A place where Mileo installs; ``zone`` decides its public holidays."""
 
@@ -54,7 +59,7 @@ class Site(Outside):
     @field_validator("timezone")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
+        if value is not None and value not in _timezones():
             raise ValueError("fuseau horaire inconnu (exemple : Europe/Paris)")
         return value
 

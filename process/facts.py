@@ -11,7 +11,19 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from process.contract import Person
-from process.fields import Count, Day, Flag, Instant, Line, Listed, Outside, Reference, Score, Text
+from process.fields import (
+    Count,
+    Day,
+    Flag,
+    Instant,
+    Line,
+    Listed,
+    Outside,
+    Percent,
+    Reference,
+    Score,
+    Text,
+)
 from process.vocabulary import Decision, DoeFamily, GridResult, Role, Severity
 
 
@@ -189,7 +201,7 @@ class PhaseProgress(Outside):
     """How far a phase is, in hundredths of its works."""
 
     phase: Reference
-    percent: int = Field(ge=0, le=100, strict=True)
+    percent: Percent
     remark: Text | None = None
 
 

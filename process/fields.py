@@ -109,6 +109,7 @@ Day = Annotated[date, BeforeValidator(_written), AfterValidator(_this_century)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_this_century)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1_000_000)]
 Score = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=10)]
+Percent = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=100)]
 Flag = StrictBool
 
 T = TypeVar("T")

@@ -165,3 +165,33 @@ class Key(Base):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """A message of another service that was taken: who said what, and when. Its id, sent again,
+    is already known."""
+
+    __tablename__ = "deliveries"
+
+    sender: Mapped[str] = mapped_column(String(64), primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    path: Mapped[str]
+    """Where it was sent: it names the onboarding and the fact."""
+    onboarding: Mapped[str] = mapped_column(String(64), index=True)
+    """No foreign key: a draft has no onboarding yet."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class Draft(Base):
+    """A contract that waits for its signature, a signature that waits for its contract, or both
+    once they have met."""
+
+    __tablename__ = "drafts"
+
+    reference: Mapped[str] = mapped_column(String(64), primary_key=True)
+    contract: Mapped[dict[str, Any] | None]
+    signed_at: Mapped[str | None]
+    """As it was written: its offset is part of the contract's fingerprint."""
+    updated_at: Mapped[datetime]

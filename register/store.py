@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from alembic import command
 from alembic.config import Config
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import event, func, literal, select, update
+from sqlalchemy import event, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
@@ -22,8 +22,10 @@ from process.orders import IssuedDocument
 from register.address import with_driver
 from register.models import (
     Base,
+    Delivery,
     Document,
     DoePassword,
+    Draft,
     Key,
     Mail,
     Onboarding,
@@ -125,6 +127,26 @@ class MailRow(_Row):
     attachments: list[str]
     attempts: int
     created_at: datetime
+
+
+class RegisteredDelivery(_Row):
+    """A message of another service that was taken, by its sender and its id."""
+
+    sender: str
+    message_id: str
+    path: str
+    onboarding: str
+    sha256: str
+    outcome: str
+    received_at: datetime
+
+
+class RegisteredDraft(_Row):
+    """What is known of a contract before it starts; complete with both."""
+
+    reference: str
+    contract: dict[str, Any] | None
+    signed_at: str | None
 
 
 class Register:
@@ -366,6 +388,57 @@ class Register:
         async with self._session.begin() as session:
             await session.execute(new.on_conflict_do_nothing(index_elements=["name"]))
             return (await session.get_one(Key, name)).value
+
+    # What other services send
+
+    async def delivery(self, sender: str, message_id: str) -> RegisteredDelivery | None:
+        """The message of that id that was taken from that sender, if there is one."""
+        async with self._session() as session:
+            row = await session.get(Delivery, (sender, message_id))
+        return None if row is None else RegisteredDelivery.model_validate(row)
+
+    async def deliveries(self, onboarding: str) -> list[RegisteredDelivery]:
+        """Every message taken about an onboarding, the oldest first: who said what."""
+        query = (
+            select(Delivery)
+            .where(Delivery.onboarding == onboarding)
+            .order_by(Delivery.received_at, Delivery.sender, Delivery.message_id)
+        )
+        async with self._session() as session:
+            rows = (await session.scalars(query)).all()
+        return [RegisteredDelivery.model_validate(row) for row in rows]
+
+    async def record_delivery(self, delivery: RegisteredDelivery) -> RegisteredDelivery:
+        """Record a message that was taken, once; the one that came first under that id."""
+        new = self._insert(Delivery).values(**delivery.model_dump())
+        async with self._session.begin() as session:
+            await session.execute(
+                new.on_conflict_do_nothing(index_elements=["sender", "message_id"])
+            )
+            row = await session.get_one(Delivery, (delivery.sender, delivery.message_id))
+        return RegisteredDelivery.model_validate(row)
+
+    async def draft(self, reference: str) -> RegisteredDraft | None:
+        """What is known of a contract before it starts, if anything is."""
+        async with self._session() as session:
+            row = await session.get(Draft, reference)
+        return None if row is None else RegisteredDraft.model_validate(row)
+
+    async def keep_draft(self, draft: RegisteredDraft) -> RegisteredDraft:
+        """Add what is given to what is known of that contract; the whole. The last word counts
+        until it is complete, then nothing changes it."""
+        given = draft.model_dump(exclude_none=True, exclude={"reference"})
+        row = {**given, "updated_at": datetime.now(UTC)}
+        new = self._insert(Draft).values(reference=draft.reference, **row)
+        kept = new.on_conflict_do_update(
+            index_elements=["reference"],
+            set_=row,
+            where=or_(Draft.contract.is_(None), Draft.signed_at.is_(None)),
+        )
+        async with self._session.begin() as session:
+            await session.execute(kept)
+            whole = await session.get_one(Draft, draft.reference)
+        return RegisteredDraft.model_validate(whole)
 
     # Mails
 

@@ -10,19 +10,32 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from temporalio.client import Client
 
-from connection import opened_register
+from connection import connect, opened_register
+from process.contract import Contract
+from process.facts import FACTS
 from register.store import Register
+from service.adapters import SignatureEvent, load_sources
+from service.contracts import Contracts, contracts_router
+from service.deliveries import Deliveries
 from service.documents import documents_router
+from service.events import events_router
+from service.facts import facts_router
 from service.health import health_router
-from service.problems import answer_problems
+from service.onboardings import onboardings_router
+from service.problems import ProblemDetails, answer_problems
+from service.signatures import Secrets
+from service.temporal import Connect, Temporal
 from settings import CommandSettings, SettingsError
 from storage.document_store import DocumentStore
 
@@ -38,13 +51,55 @@ _CAUTIOUS: Final = {
 _log: Final = logging.getLogger("onboarding.service")
 
 
-def create_app(register: Register, store: DocumentStore) -> FastAPI:
-    """The application; whoever calls opens and closes the register."""
+def create_app(
+    register: Register,
+    store: DocumentStore,
+    client: Client | Connect = connect,
+    secrets: Secrets | None = None,
+) -> FastAPI:
+    """The application; whoever calls opens and closes the register. A way to get ``client`` is
+    used when it is first needed. Without ``secrets`` nothing that must be signed is taken."""
+    temporal = Temporal(client, register)
+    deliveries = Deliveries(register)
     app = FastAPI(title="Mileo Onboarding", docs_url=None, redoc_url=None)
-    app.include_router(health_router(register, store))
+    sources = load_sources()
+    # A signing service's own key opens its route, not ours.
+    theirs = {name for name, one in sources.items() if one.signature.scheme == "hmac-sha256"}
+    given = secrets or {}
+    app.state.secrets = {name: given[name] for name in given if name not in theirs}
+    contracts = Contracts(register, temporal)
+    app.include_router(contracts_router(contracts, deliveries))
+    app.include_router(events_router(sources, given, contracts, deliveries))
+    app.include_router(facts_router(temporal, deliveries))
+    app.include_router(onboardings_router(register, temporal))
     app.include_router(documents_router(register, store))
+    app.include_router(health_router(register, store))
     answer_problems(app)
+    _describe_bodies(app)
     return app
+
+
+def _describe_bodies(app: FastAPI) -> None:
+    """The models of what the routes read by themselves, beside those that FastAPI knows of."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            models: list[type[BaseModel]] = [
+                Contract,
+                SignatureEvent,
+                *FACTS.values(),
+                ProblemDetails,
+            ]
+            _, bodies = models_json_schema(
+                [(model, "validation") for model in models],
+                ref_template="#/components/schemas/{model}",
+            )
+            schemas = described()["components"]["schemas"]
+            schemas.update(bodies["$defs"])
+        return described()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
 
 
 async def serve(settings: CommandSettings, host: str, port: int) -> None:
@@ -63,7 +118,9 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
         raise SettingsError([f"ONBOARDING_DOCUMENTS_URL : {error}"]) from None
     async with (
         opened_register(settings.database_url) as register,
-        serving(create_app(register, store), host, port) as address,
+        serving(
+            create_app(register, store, secrets=settings.webhook_secrets), host, port
+        ) as address,
     ):
         _log.info("à l'écoute sur %s", address)
         await stop.wait()

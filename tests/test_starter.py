@@ -125,12 +125,16 @@ def test_every_problem_of_a_contract_is_told_with_its_path(
         (["start"], "argument manquant"),
         (["start", "--force"], "option inconnue : --force"),
         (["start", "/nowhere/contract.json"], "fichier illisible"),
-        (["start", "/"], "fichier illisible"),
+        (["start", "/sys/kernel"], "aucun fichier .json dans le dossier"),
         (["fact", "MIL-1"], "argument manquant"),
         (["fact", "MIL-1", "lunch_held"], "fait inconnu « lunch_held »"),
         (["fact", "MIL-1", "kickoff_held", "/nowhere.json"], "fichier illisible"),
         (["status"], "argument manquant"),
         (["status", "MIL-1", "MIL-2"], "trop d'arguments"),
+        (["list", "--step", "8"], "--step : valeur inconnue ; valeurs : 1, 2"),
+        (["list", "--health", "malade"], "--health : valeur inconnue ; valeurs : on_time"),
+        (["list", "--manager", "X' OR 'a' = 'a"], "--manager : code mal formé"),
+        (["serve", "--port", "0"], "--port : valeur mal formée"),
     ],
     ids=" ".join,
 )
@@ -158,6 +162,7 @@ def test_help_is_in_french_and_exits_with_0(capsys: pytest.CaptureFixture[str]) 
         ["start", str(EXAMPLES / "contract-neuf.json")],
         ["fact", "MIL-1", "kickoff_held"],
         ["status", "MIL-1"],
+        ["list"],
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -191,9 +196,14 @@ def test_as_a_process_it_reads_standard_input() -> None:
     assert not done.stdout
 
 
-def test_a_misspelt_command_does_not_load_the_sdk() -> None:
-    probe = "import sys, starter; starter.run(['begin']); sys.exit('temporalio' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
+@pytest.mark.parametrize("arguments", [["begin"], ["--help"], ["start", "--help"]], ids=" ".join)
+def test_help_and_misuse_load_nothing_heavy(arguments: list[str]) -> None:
+    heavy = {"temporalio", "sqlalchemy", "fastapi", "pydantic", "rich"}
+    probe = f"import sys, starter; starter.run({arguments}); print({heavy} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_past_facts_join_the_contract_and_are_checked_by_the_path_of_their_field(
@@ -400,25 +410,100 @@ def test_a_status_reads_in_french() -> None:
                 ],
                 "waiting_for": [{"fact": "reserve_lifted", "owed_by": "technical_lead"}],
                 "open_points": [
-                    {"id": "P1", "message": "Mail refusé", "owed_by": "project_manager"}
+                    {
+                        "id": "mail:welcome",
+                        "kind": "mail",
+                        "message": "Mail refusé",
+                        "owed_by": "project_manager",
+                    },
+                    {
+                        "id": "piece:plans",
+                        "kind": "piece",
+                        "message": "Fichier vide",
+                        "owed_by": "project_manager",
+                    },
+                ],
+                "documents": [
+                    {
+                        "kind": "pv_recette",
+                        "reference": f"PVR-MIL-1-{number}-v1",
+                        "issued_at": "2026-04-24T10:00:00+02:00",
+                    }
+                    for number in range(1, 13)
                 ],
                 "rejected_count": 2,
-            }
+            },
+            datetime(2026, 5, 4, 22, 30, tzinfo=UTC),
         )
     )
-    assert lines == [
+    documents = [line for line in lines if "PVR-" in line]
+    assert documents[0] == (
+        "  - PVR-MIL-1-12-v1 : Procès-verbal de recette, vendredi 24 avril 2026 à 10\u00a0h\u00a000"
+    )
+    assert len(documents) == 10
+    assert [line for line in lines if line not in documents] == [
         "Onboarding MIL-1 — Laiteries",
         "Étape : 4. Recette et levée des réserves",
         "Santé : en retard",
+        "Étapes :",
+        "  - 1. Kick-off projet et audit de l'existant : terminée",
+        "  - 2. Déploiement : terminée",
+        "  - 3. Formation des utilisateurs : terminée",
+        "  - 4. Recette et levée des réserves : en cours",
+        "  - 5. Remise du DOE : à venir",
+        "  - 6. Activation de la maintenance : à venir",
+        "  - 7. Évaluation à 30 jours : à venir",
         "Échéances manquées :",
-        "  - O12 (3) : vendredi 1er mai 2026 à 23\u00a0h\u00a059",
+        # In Paris it is the 5th already.
+        (
+            "  - O12 Levée de la réserve (3) : vendredi 1er mai 2026 à 23\u00a0h\u00a059, "
+            "dépassée de 4 jours"
+        ),
         "Prochaines échéances :",
-        "  - O14 : lundi 1er juin 2026 à 8\u00a0h\u00a000",
+        "  - O14 Activation de la maintenance : lundi 1er juin 2026 à 8\u00a0h\u00a000, dans 27 jours",
         "Réserves ouvertes :",
         "  - n° 3 (majeure), déclarée corrigée, à lever avant le vendredi 1er mai 2026",
         "Attendu :",
-        "  - reserve_lifted, de : responsable technique",
-        "Points ouverts :",
-        "  - [P1] Mail refusé, à régler par : chef de projet",
+        (
+            "  - Le client constate la levée d'une réserve (reserve_lifted), "
+            "de : responsable technique"
+        ),
+        "Points ouverts (les régler : fact MIL-1 open_point_settled) :",
+        (
+            "  - [mail:welcome] Mail refusé, à régler par : chef de projet ; comment : « retry » "
+            "(réessayer), « abandon » ou « done_otherwise » (fait par ailleurs)"
+        ),
+        (
+            "  - [piece:plans] Fichier vide, à régler par : chef de projet ; comment : « retry » "
+            "une fois le fichier remis en ordre, ou verser la pièce de nouveau"
+        ),
+        "Documents émis :",
+        "  - 2 plus anciens : voir --json",
         "2 faits refusés : voir --json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        ("2026-05-30T10:00:00+02:00", "dans 2 jours"),
+        ("2026-05-31T23:59:00+02:00", "demain"),
+        ("2026-06-01T07:59:00+02:00", "aujourd'hui"),
+        ("2026-06-01T08:01:00+02:00", "dépassée aujourd'hui"),
+        ("2026-06-02T00:00:00+02:00", "dépassée de 1 jour"),
+    ],
+)
+def test_the_days_left_are_counted_by_the_dates_of_paris(now: str, left: str) -> None:
+    due = {"obligation": "O14", "state": "running", "due_at": "2026-06-01T08:00:00+02:00"}
+    status = {"reference": "M", "client": "L", "step": 6, "health": "on_time", "deadlines": [due]}
+    assert any(
+        line.endswith(f", {left}") for line in in_french(status, datetime.fromisoformat(now))
+    )
+
+
+@pytest.mark.parametrize(("step", "said"), [("completed", "terminé"), ("cancelled", "annulé")])
+def test_an_onboarding_that_is_over_has_no_steps_to_show(step: str, said: str) -> None:
+    status = {"reference": "M", "client": "L", "step": step, "health": "on_time"}
+    lines = list(in_french(status, datetime.now(UTC)))
+    assert lines[1] == f"Étape : {said}"
+    assert len(lines) == 3

@@ -150,6 +150,16 @@ class ClientOnboarding:
         """A signal that no fact bears the name of."""
         self.hear(name, [argument.payload.data.decode(errors="replace") for argument in arguments])
 
+    @workflow.update(dynamic=True, description="Fait inconnu : refusé.")
+    async def unknown_update(self, name: str, arguments: Sequence[RawValue]) -> FactAnswer:
+        """An update that no fact bears the name of: refused by its validator."""
+        return await self.answer(name, arguments)
+
+    @unknown_update.validator
+    def refuse_unknown(self, name: str, arguments: Sequence[RawValue]) -> None:
+        """Refuse it in our words, rather than the SDK's."""
+        self.check(name, arguments)
+
     def check(self, name: str, arguments: Sequence[Any]) -> None:
         """Refuse an update at the door when that can be told at once."""
         try:
