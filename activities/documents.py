@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -15,14 +15,12 @@ from activities.doe.assembly import ASSEMBLED, assembled
 from activities.heart import beating
 from activities.printing.rendering import DocumentImpossible, DocumentIncomplete, render
 from process.documents import DOCUMENT_KINDS
+from process.fields import REFERENCE
 from process.orders import DocumentOrder, IssuedDocument
 
 if TYPE_CHECKING:
     from register.store import Register
     from storage.document_store import DocumentStore
-
-
-_ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class DocumentActivities:
@@ -101,7 +99,7 @@ def document_path(order: DocumentOrder) -> str:
     if kind is None:
         raise _impossible(order, "son genre est inconnu")
     expected = rf"{kind.code}-{re.escape(order.onboarding)}-[1-9][0-9]{{0,5}}-v{order.version}"
-    if not _ONBOARDING.fullmatch(order.onboarding) or not re.fullmatch(expected, order.reference):
+    if not re.fullmatch(REFERENCE, order.onboarding) or not re.fullmatch(expected, order.reference):
         raise _impossible(order, "sa référence est mal formée")
     return f"{order.onboarding}/{order.reference}{kind.suffix}"
 

@@ -22,6 +22,7 @@ from activities.heart import beating
 from activities.inspecting.inbox import bring
 from activities.inspecting.inspection import inspect
 from activities.inspecting.unfit import Unfit
+from process.fields import REFERENCE
 from process.orders import PiecesRead, ReadPiece, ReadPieces, StatedPiece
 from register.store import RegisteredPiece
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from register.store import Register
     from storage.document_store import DocumentStore
 
-_ONBOARDING: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AT_ONCE: Final = 2
 """Files that are inspected at the same time, each in a process with its own memory."""
 
@@ -57,7 +57,7 @@ class PieceActivities:
         ``PiecesImpossible`` when the onboarding's reference is malformed.
         """
         clock = BusinessClock()
-        if not _ONBOARDING.fullmatch(order.onboarding):
+        if not re.fullmatch(REFERENCE, order.onboarding):
             raise ApplicationError(
                 "la référence de l'onboarding est mal formée",
                 type="PiecesImpossible",

@@ -101,7 +101,8 @@ Text = Annotated[
 ]
 """Text of one or more lines, 1 to 4,000 characters."""
 
-Reference = Annotated[StrictStr, StringConstraints(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z")]
+REFERENCE: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+Reference = Annotated[StrictStr, StringConstraints(pattern=rf"\A{REFERENCE}\z")]
 """An identifier that is safe in a file name, a workflow id and an address."""
 
 Email = Annotated[StrictStr, StringConstraints(max_length=254), AfterValidator(_email)]

@@ -7,7 +7,7 @@ fact. What is *allowed* is in ``rules``, what is *owed* in ``obligations``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -496,11 +496,14 @@ class Onboarding:
     @property
     def doe_pieces(self) -> list[f.DoePieceFiled]:
         """The pieces that count: those whose file was refused do not."""
-        return [
-            piece
-            for piece in self.pieces.values()
-            if not (read := self.read(self.stated(piece))) or not read.refused
-        ]
+        return [piece for _, piece, _ in self._counting()]
+
+    def _counting(self) -> Iterator[tuple[str, f.DoePieceFiled, ReadPiece | None]]:
+        """Each piece that counts, with its place and what was found in its file."""
+        for place, piece in self.pieces.items():
+            read = self.read(self.stated(piece))
+            if not read or not read.refused:
+                yield place, piece, read
 
     @property
     def doe_missing(self) -> list[str]:
@@ -535,16 +538,15 @@ class Onboarding:
     def doe_content(self) -> str:
         """What the DOE would be made of now; another value is another DOE."""
         pieces = [
-            [place, piece.uri or piece.not_applicable_reason, self._bytes(self.stated(piece))]
-            for place, piece in self.pieces.items()
-            if piece in self.doe_pieces
+            [place, piece.uri or piece.not_applicable_reason, read.sha256 if read else ""]
+            for place, piece, read in self._counting()
         ]
-        originals = [[file.key, self._bytes(file)] for file in self.signed_minutes]
+        originals = [
+            [file.key, read.sha256 if (read := self.read(file)) else ""]
+            for file in self.signed_minutes
+        ]
         minutes = [issued.reference for issued in self.doe_minutes]
         return hashlib.sha256(canonical([sorted(pieces), originals, minutes])).hexdigest()
-
-    def _bytes(self, file: StatedPiece | None) -> str:
-        return read.sha256 if (read := self.read(file)) else ""
 
     @property
     def doe_minutes(self) -> list[IssuedDocument]:

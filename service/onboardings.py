@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
+from process.fields import REFERENCE
 from process.status import Status
 from reception import read_status
 from register.store import Register
@@ -15,7 +16,7 @@ from service.temporal import Temporal
 
 OnboardingReference = Annotated[
     str,
-    Path(description="La référence du contrat", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Path(description="La référence du contrat", pattern=rf"^{REFERENCE}$"),
 ]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from process import doe
 from process.doe import PDF
+from process.obligations import deadlines
 from process.orders import IssuedDocument, ReadPiece, SecretFound, Sending
 from process.policy import Policy
 from tests.builders import (
@@ -28,6 +30,7 @@ from tests.test_rules import (
     AUDIT,
     HELD,
     INTERVIEW,
+    NOW,
     SCOPE,
     TRAINING,
     delivered,
@@ -529,6 +532,28 @@ def test_pieces_filed_after_the_delivery_make_the_next_version_once_released() -
         ("doe", "doe"),
         ("doe_conteneur", "doe"),
     ]
+
+
+def test_a_look_at_many_pieces_costs_what_they_are_and_not_their_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case, many = file_doe(Case()), 200
+    for n in range(many):
+        case.take("doe_piece_filed", NOW, family="plans", name=f"P{n}", uri=f"{n}.pdf")
+    case = read_files(case, media=PDF)
+    delivered(case.take("doe_released", NOW, released_on="2026-05-04", by="Chef"))
+    calls = 0
+    key_of = doe.key_of
+
+    def counted(*arguments: str) -> str:
+        nonlocal calls
+        calls += 1
+        return key_of(*arguments)
+
+    monkeypatch.setattr(doe, "key_of", counted)
+    now = t(NOW)
+    look(case.o, deadlines(case.o, now), now)
+    assert 0 < calls < 20 * many
 
 
 def test_only_the_last_grid_and_minutes_are_part_of_the_doe() -> None:
