@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -18,7 +19,14 @@ from process.contract import Contract, fingerprint
 from process.facts import FACTS
 from process.history import problems_of
 from process.refusals import Problem, problems
-from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
+from workflows.names import (
+    CONTRACT_MEMO,
+    LONE_SIGNATURE_TYPE,
+    TASK_QUEUE,
+    WORKFLOW_TYPE,
+    lone_signature_id,
+    workflow_id,
+)
 from workflows.page import contract_details, contract_summary
 
 if TYPE_CHECKING:
@@ -216,6 +224,35 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
     if (known := await _described(handle)) is not None:
         await _refuse_other(known, contract.reference, sha256)
     return started
+
+
+async def watch_lone_signature(client: Client, reference: str, signed_at: str) -> None:
+    """Have someone told, should the contract of that signature not come. Asked again, it is the
+    same watch."""
+    from temporalio.common import (
+        SearchAttributePair,
+        TypedSearchAttributes,
+        WorkflowIDConflictPolicy,
+        WorkflowIDReusePolicy,
+    )
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    from workflows.search_attributes import CONTRACT_REFERENCE
+
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            LONE_SIGNATURE_TYPE,
+            args=[reference, signed_at],
+            id=lone_signature_id(reference),
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(CONTRACT_REFERENCE, reference)]
+            ),
+            static_summary=f"Signature sans contrat — {reference}",
+            rpc_timeout=CALL_TIMEOUT,
+        )
 
 
 async def send_fact(

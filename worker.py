@@ -31,6 +31,7 @@ from ending import leave
 from settings import SettingsError, load_settings
 from storage.document_store import DocumentStore
 from workflows.client_onboarding import ClientOnboarding
+from workflows.lone_signature import LoneSignature
 from workflows.names import TASK_QUEUE
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[ClientOnboarding],
+        workflows=[ClientOnboarding, LoneSignature],
         activities=[one for part in activities for one in _defined(part)],
         max_cached_workflows=cached_runs,
         graceful_shutdown_timeout=GRACE,

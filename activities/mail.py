@@ -16,7 +16,7 @@ from activities.heart import beating
 from activities.mails.composing import compose, message_id
 from activities.mails.enclosures import Enclosure, enclose
 from activities.mails.smtp import Conversation, Deferred, Misconfigured, Refused, Unreachable
-from activities.mails.texts import MailUnsafe
+from activities.mails.texts import WITHOUT_CONTRACT, MailUnsafe
 from process.contract import Contract
 from process.orders import MailOrder, MailReport, Recipient, SentMail
 from register.store import Register
@@ -121,7 +121,7 @@ class MailActivities:
         """The documents of the order and every message, composed before any leaves: all can
         leave, or none."""
         try:
-            contract = await self._contract(order.onboarding)
+            contract = await self._contract(order)
             documents = await enclose(
                 (order.onboarding, order.attachments),
                 self._register,
@@ -136,7 +136,7 @@ class MailActivities:
         return documents, letters
 
     def _composed(
-        self, order: MailOrder, contract: Contract, documents: list[Enclosure], at: datetime
+        self, order: MailOrder, contract: Contract | None, documents: list[Enclosure], at: datetime
     ) -> list[_Letter]:
         sender = self._settings.mail_from
         return [
@@ -149,11 +149,14 @@ class MailActivities:
             for recipient in order.recipients
         ]
 
-    async def _contract(self, reference: str) -> Contract:
+    async def _contract(self, order: MailOrder) -> Contract | None:
         try:
-            return await self._register.contract(reference)
+            return await self._register.contract(order.onboarding)
         except KeyError:
-            raise MailUnsafe(f"Le contrat {reference} est inconnu du registre") from None
+            if order.kind in WITHOUT_CONTRACT:
+                return None
+            problem = f"Le contrat {order.onboarding} est inconnu du registre"
+            raise MailUnsafe(problem) from None
 
     # --- The conversation ---------------------------------------------------------------------
 

@@ -61,6 +61,14 @@ class RegisterActivities:
             order.zones, order.first_year, order.last_year, self._settings.calendar
         )
 
+    @activity.defn(name="is_signature_alone")
+    async def is_signature_alone(self, reference: str) -> bool:
+        """Whether a signature still waits for its contract (DESIGN, section 3)."""
+        if await self._register.onboarding(reference) is not None:
+            return False
+        kept = await self._register.draft(reference)
+        return kept is not None and kept.contract is None
+
     @activity.defn(name="project_onboarding")
     async def project_onboarding(self, projection: Projection) -> None:
         """Keep the picture of an onboarding; an older one than the register has is dropped.

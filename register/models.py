@@ -102,7 +102,8 @@ class Mail(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     message_id: Mapped[str] = mapped_column(unique=True)
-    onboarding: Mapped[str] = mapped_column(ForeignKey("onboardings.reference"), index=True)
+    onboarding: Mapped[str] = mapped_column(index=True)
+    """No foreign key: a signature without its contract has no onboarding yet."""
     kind: Mapped[str]
     key: Mapped[str]
     role: Mapped[str]

@@ -242,6 +242,18 @@ class Register:
             row = await session.get(Onboarding, reference)
         return None if row is None else RegisteredOnboarding.model_validate(row)
 
+    async def closed(self) -> list[RegisteredOnboarding]:
+        """The last picture of every onboarding that is over, by reference."""
+        query = (
+            select(Onboarding)
+            .where(Onboarding.closed_at.is_not(None))
+            .order_by(Onboarding.reference)
+        )
+        async with self._session() as session:
+            return [
+                RegisteredOnboarding.model_validate(row) for row in await session.scalars(query)
+            ]
+
     async def project(self, projection: Projection) -> None:
         """Keep this picture, unless a later one is already kept.
 

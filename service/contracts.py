@@ -17,6 +17,7 @@ from reception import (
     other_contract,
     parse_object,
     start_onboarding,
+    watch_lone_signature,
 )
 from register.store import Register, RegisteredDraft
 from service.adapters import SignatureEvent
@@ -118,13 +119,14 @@ class Contracts:
         kept = await self._register.keep_draft(given)
         if not _says(kept, given):
             raise other_contract(given.reference)
-        if kept.contract is None:
+        if kept.contract is None and kept.signed_at:
+            await self._watch(kept.reference, kept.signed_at)
             return Answer(
                 reference=given.reference,
                 outcome="signature",
                 message="signature gardée : elle attend le contrat",
             )
-        if kept.signed_at is None:
+        if kept.contract is None or kept.signed_at is None:
             return Answer(
                 reference=given.reference,
                 outcome="draft",
@@ -144,6 +146,11 @@ class Contracts:
             outcome="started",
             message="onboarding démarré",
             workflow_id=workflow_id(reference),
+        )
+
+    async def _watch(self, reference: str, signed_at: str) -> None:
+        await self._temporal.ask(
+            reference, lambda client: watch_lone_signature(client, reference, signed_at)
         )
 
     async def _known(self, reference: str) -> Contract | None:

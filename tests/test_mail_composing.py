@@ -106,6 +106,10 @@ SCOPE: dict[str, Any] = {
 }
 
 FULL: dict[str, dict[str, Any]] = {
+    "signature_alone": {
+        "signed_at": "2025-04-17T18:05:00+02:00",
+        "received_at": "2025-04-18T09:30:00+02:00",
+    },
     "welcome": {
         "project_manager": {
             "name": "Hélène Garnier",
@@ -408,6 +412,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
 
 INTERNAL = {
     "assignment",
+    "signature_alone",
     "project_manager_missing",
     "deviation_request",
     "reserve_reopened",

@@ -63,6 +63,19 @@ async def read_worked_days(order: ReadWorkedDays) -> WorkedDays:
     return answer
 
 
+async def is_signature_alone(reference: str) -> bool:
+    """Ask whether a signature still waits for its contract."""
+    answer: bool = await workflow.execute_activity(
+        "is_signature_alone",
+        reference,
+        result_type=bool,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=_PATIENT,
+        summary=summary(f"Le contrat {reference} est-il arrivé ?"),
+    )
+    return answer
+
+
 _ASSEMBLED: Final = frozenset({"doe", "doe_conteneur"})
 """The documents made of files, which may be hundreds of megabytes."""
 

@@ -66,6 +66,7 @@ MAILS: Final[dict[str, MailKind]] = {
     "cancelled_client": MailKind("Fin anticipée (client)"),
     "cancelled_team": MailKind("Onboarding annulé (Mileo)"),
     "take_over": MailKind("Onboarding repris en cours"),
+    "signature_alone": MailKind("Signature sans contrat"),
     "reminder": MailKind("Rappels du jour"),
     "client_reminder": MailKind("Relance du client"),
 }

@@ -55,7 +55,7 @@ def _domain(sender: Mailbox) -> str:
 
 def compose(  # noqa: PLR0913, PLR0917 - a message is made of that many things
     order: MailOrder,
-    contract: Contract,
+    contract: Contract | None,
     recipient: Recipient,
     recipients: Sequence[Recipient],
     sender: Mailbox,

@@ -48,6 +48,9 @@ INTERNAL_KINDS: Final = frozenset(
 )
 """Those for Mileo's own people: they may hold what a client never reads."""
 
+WITHOUT_CONTRACT: Final = frozenset({"signature_alone"})
+"""Those that speak of a contract that has not come."""
+
 
 class MailUnsafe(Exception):  # noqa: N818
     """A mail that must not leave: it cannot be composed, or not exactly as intended. Trying
@@ -151,7 +154,7 @@ class Texts:
 
 def render(
     order: MailOrder,
-    contract: Contract,
+    contract: Contract | None,
     recipient: Recipient,
     recipients: Sequence[Recipient],
     documents: Sequence[Enclosure] = (),
@@ -167,12 +170,13 @@ def render(
         raise MailUnsafe(f"Le courriel « {order.kind} » est interne : il ne part pas au client")
 
     def site(code: str) -> str:
-        known = contract.site(code)
+        known = contract.site(code) if contract else None
         return known.name if known else code
 
     context: dict[str, Any] = {
+        "reference": order.onboarding,
         "contract": contract,
-        "client": contract.client.name,
+        "client": contract.client.name if contract else "",
         "recipient": recipient,
         "recipients": recipients,
         "for_mileo": recipient.role in MILEO_ROLES,
