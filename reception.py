@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_JSON_BYTES: Final = 1_000_000
+_MAX_DEPTH: Final = 50
+"""Of objects and lists in one another: a run reads at most 200, and wraps what it passes on."""
+
 _HAND_OVER_PAUSES: Final = (0.1, 0.3, 1.0)
 """Seconds between two tries."""
 
@@ -110,6 +114,8 @@ def parse_json(content: bytes) -> Any:
             parse_constant=_no_constant,
         )
         json.dumps(value, ensure_ascii=False).encode()
+        if _depth(value) > _MAX_DEPTH:
+            raise RecursionError
     except UnicodeError as error:
         # Not UTF-8, or half a character written as an escape.
         raise Unreadable("contenu illisible : texte UTF-8 attendu") from error
@@ -153,10 +159,16 @@ def check_fact(name: str, payload: dict[str, Any]) -> None:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise Unreadable(f"clé « {repeated} » donnée deux fois")
+        times = Counter(key for key, _ in pairs)
+        repeated = next(key for key, count in times.items() if count > 1)
+        raise Unreadable(f"clé « {repeated[:100]} » donnée deux fois")
     return value
+
+
+def _depth(value: Any) -> int:
+    """How many objects and lists are in one another."""
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inner), default=0) if isinstance(value, (dict, list)) else 0
 
 
 def _no_constant(name: str) -> NoReturn:

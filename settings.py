@@ -195,6 +195,8 @@ class CommandSettings(BaseSettings):
     mail_from: Mailbox | None = None
     head_of_projects: Mailbox | None = None
 
+    sources: Path | None = None
+    """A folder of sources of contracts beside those that are shipped (docs/sources.md)."""
     webhook_secrets: NamedSecrets = {}
     encryption_keys: NamedSecrets = {}
     public_url: str | None = None

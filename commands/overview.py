@@ -112,10 +112,8 @@ async def found(client: Client, register: Register, wanted: Wanted) -> list[Line
             raise Refused(message) from error
         raise explained(error, "") from error
     if wanted.closed or wanted.step in _OVER:
-        for reference in await register.references():
-            row = await register.onboarding(reference)
-            if row is not None and row.closed_at is not None and wanted.takes(_over(row)):
-                lines[reference] = _over(row)
+        over = [_over(row) for row in await register.closed()]
+        lines |= {line.reference: line for line in over if wanted.takes(line)}
     return [lines[reference] for reference in sorted(lines)]
 
 

@@ -69,6 +69,10 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
         "Pièces jointes d'un courriel ; au-delà, un lien (`ONBOARDING_PUBLIC_URL`)",
     ),
     "link_days": ("jours, 365 au plus", "Validité d'un lien vers un document"),
+    "sources": (
+        "dossier",
+        "Sources de contrats (`*.yaml`) ajoutées aux livrées, ou qui les remplacent par leur nom",
+    ),
     "webhook_secrets": (
         "`nom=whsec_…,nom=whsec_…`",
         "Clés de ceux qui parlent au service HTTP, et des services de signature",

@@ -48,9 +48,17 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _EXAMPLE: Final = _ROOT / "examples" / "contract-remplacement.json"
 
 # What the parts listen to, unless something else on this machine already does.
-_USUAL_PORTS: Final = {"temporal": 7233, "web": 8233, "page": 8025, "smtp": 1025, "http": 8080}
+_USUAL_PORTS: Final = {
+    "temporal": 7233,
+    "api": 7243,
+    "web": 8233,
+    "page": 8025,
+    "smtp": 1025,
+    "http": 8080,
+}
 _NAMES: Final = {
     "temporal": "serveur Temporal",
+    "api": "API HTTP de Temporal",
     "web": "interface web de Temporal",
     "page": "page des messages",
     "smtp": "serveur de messagerie",
@@ -78,13 +86,18 @@ async def run(folder: Path) -> None:
         parts.enter_context(mailbox.smtp(ports["smtp"]))
         parts.enter_context(mailbox.page(ports["page"]))
         client = await parts.enter_async_context(
-            lasting_server(folder, port=ports["temporal"], ui_port=ports["web"])
+            lasting_server(
+                folder,
+                port=ports["temporal"],
+                ui_port=ports["web"],
+                http_port=ports["api"],
+            )
         )
         register = await parts.enter_async_context(opened_register(settings.database_url))
         await create_search_attributes(client)
         store = DocumentStore(settings.documents_url)
         await parts.enter_async_context(build_worker(client, settings, register, store))
-        app = create_app(register, store, client, settings.webhook_secrets)
+        app = create_app(register, store, client, settings.webhook_secrets, settings.sources)
         await parts.enter_async_context(serving(app, LOOPBACK, ports["http"]))
         contract = _example(folder)
         await start_onboarding(client, register, contract)
@@ -154,6 +167,12 @@ def _tell(folder: Path, ports: dict[str, int], reference: str) -> None:
         f"export {name}={shlex.quote(os.environ[name])}"
         for name in (f"{PREFIX}DATABASE_URL", f"{PREFIX}DOCUMENTS_URL", f"{PREFIX}INBOX")
     ]
+    # The names that the examples of docs/integration.md use.
+    lines += [
+        f"export SERVICE=http://{LOOPBACK}:{ports['http']}",
+        f"export TEMPORAL_HTTP=http://{LOOPBACK}:{ports['api']}",
+        f"export SECRET=$(cat {shlex.quote(str(folder / 'webhook-secret'))})",
+    ]
     variables.write_text("\n".join(lines) + "\n", encoding="utf-8")
     shown = _shown(folder)
     print(
@@ -163,7 +182,9 @@ Tout est en marche.
   Interface web de Temporal   http://{LOOPBACK}:{ports["web"]}
   Messages envoyés            http://{LOOPBACK}:{ports["page"]}
   Service HTTP                http://{LOOPBACK}:{ports["http"]}
+    et sa description         http://{LOOPBACK}:{ports["http"]}/docs
   Serveur Temporal            {LOOPBACK}:{ports["temporal"]}
+    et son API HTTP           http://{LOOPBACK}:{ports["api"]}
   Serveur de messagerie       {LOOPBACK}:{ports["smtp"]}
   Messages, documents         {shown}/mails, {shown}/documents
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
 from process.fields import Day, Email, Instant, Line, Listed, Outside, Reference, Text, canonical
 from process.vocabulary import ZONE_TIMEZONES, EquipmentFamily, ProjectKind, Zone
+
+COVERED_YEARS: Final = (2015, 2090)
+"""Between which the public holidays of every zone are known, with the years around a contract:
+what begins beyond them, by a mistyped year, could not count a single day."""
 
 
 class Person(Outside):
@@ -111,6 +116,10 @@ class Contract(Outside):
 
     @model_validator(mode="after")
     def _consistent(self) -> Contract:
+        first, last = COVERED_YEARS
+        for path, day in self._dates:
+            if not first <= day.year <= last:
+                raise ValueError(f"{path} : année hors du calendrier ({first} à {last})")
         codes = [site.code for site in self.sites]
         if repeated := sorted({code for code in codes if codes.count(code) > 1}):
             raise ValueError(f"sites : code en double ({', '.join(repeated)})")
@@ -121,6 +130,14 @@ class Contract(Outside):
             if item.site not in codes:
                 raise ValueError(f"equipment[{index}].site : site inconnu « {item.site} »")
         return self
+
+    @property
+    def _dates(self) -> list[tuple[str, date]]:
+        """Those that the calendar of the onboarding is read around."""
+        dates: list[tuple[str, date]] = [("signed_at", self.signed_at)]
+        if self.maintenance and isinstance(self.maintenance.effective, date):
+            dates.append(("maintenance.effective", self.maintenance.effective))
+        return dates
 
     @property
     def audit_is_owed(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from process.contract import Contract
-from process.refusals import Problem
+from process.refusals import Problem, told
 from process.rules import Refused, read
 
 
@@ -18,4 +18,4 @@ def problems_of(contract: Contract) -> list[Problem]:
                 path, colon, message = line.partition(" : ")
                 where = f"history[{index}].payload.{path}" if colon else f"history[{index}]"
                 found.append(Problem(where, message if colon else line))
-    return found
+    return told(found)

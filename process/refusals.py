@@ -37,7 +37,10 @@ _MESSAGES: Final[dict[str, str]] = {
 
 
 _NAMED: Final = 100
-"""How much of an unknown key is shown."""
+"""How much of a key is shown."""
+
+_TOLD: Final = 50
+"""How many problems of one message are shown."""
 
 
 class Problem(NamedTuple):
@@ -64,7 +67,15 @@ def problems(error: ValidationError) -> list[Problem]:
         else:
             message = "valeur invalide"
         found.append(Problem(_path(detail["loc"], unknown=kind == "extra_forbidden"), message))
-    return list(dict.fromkeys(found))
+    return told(list(dict.fromkeys(found)))
+
+
+def told(found: list[Problem]) -> list[Problem]:
+    """The first problems, and how many more there are: a refusal must fit in its answer."""
+    more = len(found) - _TOLD
+    return (
+        found if more <= 0 else [*found[:_TOLD], Problem("", f"problèmes non détaillés : {more}")]
+    )
 
 
 def _path(location: tuple[int | str, ...], *, unknown: bool) -> str:
@@ -78,5 +89,5 @@ def _path(location: tuple[int | str, ...], *, unknown: bool) -> str:
             path += f".{name}" if path else name
         # Branches of a union ("literal['on_acceptance']", "function-before[...]") are no fields.
         elif part.isidentifier() and part not in {"date", "str", "int"}:
-            path += f".{part}" if path else part
+            path += f".{part[:_NAMED]}" if path else part[:_NAMED]
     return path

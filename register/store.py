@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK: Final = 0x4D494C454F  # "MILEO": any number, the same in every worker.
-_SQLITE: Final = {"timeout": 30}
+_SQLITE: Final = {"timeout": 10}
 """Seconds that a connection waits for another one's writing."""
 
 _POSTGRESQL: Final = {"timeout": 10, "command_timeout": 60}

@@ -37,6 +37,7 @@ SOURCES: Final = Path(__file__).parent / "sources"
 """The sources that are shipped."""
 
 MAX_FILE_BYTES: Final = 64_000
+MAX_FILES: Final = 100
 
 _LAST_NUMBER: Final = 100
 """Of numbered headers: DocuSign has up to 100 keys."""
@@ -221,13 +222,33 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def known_sources(own: Path | None = None) -> dict[str, Source]:
+    """The sources that are shipped and those of the operator's ``own`` folder, by name: one of
+    the same name replaces ours. Raises ``SettingsError``, like ``load_sources``."""
+    if own is None:
+        return load_sources()
+    try:
+        return load_sources() | load_sources(own)
+    except SettingsError as error:
+        raise SettingsError([f"ONBOARDING_SOURCES : {line}" for line in error.problems]) from None
+
+
 def load_sources(folder: Path = SOURCES) -> dict[str, Source]:
-    """The sources of a folder, by name. Raises ``SettingsError`` with every problem of every
-    file."""
+    """The sources of a folder, by name: its YAML files, but for hidden ones. Raises
+    ``SettingsError`` with every problem of every file."""
+    try:
+        files = sorted(
+            file
+            for file in folder.iterdir()
+            if file.suffix in {".yaml", ".yml"} and not file.name.startswith(".")
+        )
+    except OSError as error:
+        reason = "dossier absent" if isinstance(error, FileNotFoundError) else "dossier illisible"
+        raise SettingsError([f"{reason} ({folder.name})"]) from None
+    if len(files) > MAX_FILES:
+        raise SettingsError([f"{MAX_FILES} fichiers au plus, {len(files)} trouvés"])
     sources, wrong = {}, []
-    if not folder.is_dir():
-        raise SettingsError([f"sources : dossier absent ({folder.name})"])
-    for file in sorted(folder.glob("*.y*ml")):
+    for file in files:
         try:
             source = Source.model_validate(_parsed(file))
         except ValidationError as error:
@@ -237,6 +258,10 @@ def load_sources(folder: Path = SOURCES) -> dict[str, Source]:
         else:
             if source.name != file.stem:
                 wrong.append(f"{file.name} : name : « {file.stem} » attendu, comme le fichier")
+            elif source.name in sources:
+                wrong.append(
+                    f"{file.name} : name : « {source.name} » est déjà dans un autre fichier"
+                )
             sources[source.name] = source
     if wrong:
         raise SettingsError(wrong)
@@ -244,8 +269,17 @@ def load_sources(folder: Path = SOURCES) -> dict[str, Source]:
 
 
 def _parsed(file: Path) -> Any:
-    with file.open("rb") as opened:
-        content = opened.read(MAX_FILE_BYTES + 1)
+    try:
+        # Links within the folder are how orchestrators mount files.
+        if not file.resolve().is_relative_to(file.parent.resolve()):
+            raise ValueError("lien vers l'extérieur du dossier")
+        if not file.is_file():
+            raise ValueError("fichier attendu")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE_BYTES + 1)
+    except (OSError, RuntimeError):
+        # RuntimeError: a link that leads to itself.
+        raise ValueError("fichier illisible") from None
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"fichier trop volumineux ({MAX_FILE_BYTES // 1000} ko au plus)")
     try:

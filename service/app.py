@@ -10,22 +10,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.client import Client
 
 from connection import connect, opened_register
-from process.contract import Contract
-from process.facts import FACTS
 from register.store import Register
-from service.adapters import SignatureEvent, load_sources
+from service.adapters import known_sources
 from service.contracts import Contracts, contracts_router
 from service.deliveries import Deliveries
 from service.documents import documents_router
@@ -33,7 +30,9 @@ from service.events import events_router
 from service.facts import facts_router
 from service.health import health_router
 from service.onboardings import onboardings_router
-from service.problems import ProblemDetails, answer_problems
+from service.openapi import describe
+from service.openapi_page import page_router
+from service.problems import answer_problems
 from service.signatures import Secrets
 from service.temporal import Connect, Temporal
 from settings import CommandSettings, SettingsError
@@ -56,13 +55,15 @@ def create_app(
     store: DocumentStore,
     client: Client | Connect = connect,
     secrets: Secrets | None = None,
+    own_sources: Path | None = None,
 ) -> FastAPI:
     """The application; whoever calls opens and closes the register. A way to get ``client`` is
-    used when it is first needed. Without ``secrets`` nothing that must be signed is taken."""
+    used when it is first needed. Without ``secrets`` nothing that must be signed is taken.
+    Raises ``SettingsError`` for a wrong file in the operator's folder of sources."""
     temporal = Temporal(client, register)
     deliveries = Deliveries(register)
     app = FastAPI(title="Mileo Onboarding", docs_url=None, redoc_url=None)
-    sources = load_sources()
+    sources = known_sources(own_sources)
     # A signing service's own key opens its route, not ours.
     theirs = {name for name, one in sources.items() if one.signature.scheme == "hmac-sha256"}
     given = secrets or {}
@@ -73,33 +74,11 @@ def create_app(
     app.include_router(facts_router(temporal, deliveries))
     app.include_router(onboardings_router(register, temporal))
     app.include_router(documents_router(register, store))
-    app.include_router(health_router(register, store))
+    app.include_router(health_router(register, store, temporal))
+    app.include_router(page_router())
     answer_problems(app)
-    _describe_bodies(app)
+    describe(app)
     return app
-
-
-def _describe_bodies(app: FastAPI) -> None:
-    """The models of what the routes read by themselves, beside those that FastAPI knows of."""
-    described = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            models: list[type[BaseModel]] = [
-                Contract,
-                SignatureEvent,
-                *FACTS.values(),
-                ProblemDetails,
-            ]
-            _, bodies = models_json_schema(
-                [(model, "validation") for model in models],
-                ref_template="#/components/schemas/{model}",
-            )
-            schemas = described()["components"]["schemas"]
-            schemas.update(bodies["$defs"])
-        return described()
-
-    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
 
 
 async def serve(settings: CommandSettings, host: str, port: int) -> None:
@@ -119,7 +98,11 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
     async with (
         opened_register(settings.database_url) as register,
         serving(
-            create_app(register, store, secrets=settings.webhook_secrets), host, port
+            create_app(
+                register, store, secrets=settings.webhook_secrets, own_sources=settings.sources
+            ),
+            host,
+            port,
         ) as address,
     ):
         _log.info("à l'écoute sur %s", address)

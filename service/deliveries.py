@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Final, Literal
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from reception import Refused
+from reception import Refused, Unanswered
 from register.store import Register, RegisteredDelivery
 from workflows.names import workflow_id
 
@@ -25,6 +26,9 @@ _STATUSES: Final[dict[str, int]] = {
     "known": 200,
 }
 _NOT_STARTED: Final = ("draft", "signature")
+_ANSWER_SECONDS: Final = 12
+"""After which a sender had better try again: many give up at 30, and a driver that waits for a lock
+hears of it only once its own wait is over."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,18 @@ class Deliveries:
         and before the message is recorded, its sender repeats it. A message that was refused is
         not recorded: it is judged again.
 
-        Raises ``Refused`` when its id stands for another message.
+        Raises ``Refused`` when its id stands for another message, ``Unanswered`` when what it
+        takes does not answer in time.
         """
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._once(message, effect)
+        except TimeoutError:
+            raise Unanswered("la base de données n'a pas répondu à temps") from None
+
+    async def _once(
+        self, message: Message, effect: Callable[[], Awaitable[Answer]]
+    ) -> JSONResponse:
         kept = await self._register.delivery(message.sender, message.id)
         if kept is not None:
             _check_same(kept, message)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -27,15 +28,46 @@ class Postgres:
 
     def __init__(self, tools: Path, folder: Path, run_as: list[str]) -> None:
         self._tools = tools
-        self._folder = folder
+        self.folder: Final = folder
+        """Where its socket is."""
+        self._data = str(folder / "data")
         self._run_as = run_as
         self._numbers = count(1)
+
+    def make(self) -> None:
+        """Make its files."""
+        self.run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        # Durability is not what these tests are about.
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "start", "-w", "-D", self._data, "-l", log, "-o", options)
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash would."""
+        self.run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self._data)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Every process of it stays there for the time of the block, and answers nothing."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        others = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split()
+        processes = [first, *map(int, others)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def database(self) -> str:
         """The address of a new, empty database."""
         name = f"test_{next(self._numbers)}"
-        self.run("createdb", "-h", str(self._folder), "-U", "postgres", name)
-        return f"postgresql://postgres@/{name}?host={self._folder}"
+        self.run("createdb", "-h", str(self.folder), "-U", "postgres", name)
+        return f"postgresql://postgres@/{name}?host={self.folder}"
 
     def run(self, tool: str, *arguments: str) -> None:
         """Run one of PostgreSQL's tools; its words are shown when it fails."""
@@ -43,7 +75,7 @@ class Postgres:
         with tempfile.TemporaryFile() as words:
             done = subprocess.run(
                 [*self._run_as, str(self._tools / tool), *arguments],
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=words,
@@ -74,16 +106,12 @@ def running_postgres() -> Iterator[Postgres]:
             os.chown(folder, user.pw_uid, user.pw_gid)
             run_as = _as_user(user)
         server = Postgres(tools, folder, run_as)
-        data = str(folder / "data")
-        # Durability is not what these tests are about.
-        server.run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        log = str(folder / "log")
-        server.run("pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
+        server.make()
+        server.start()
         try:
             yield server
         finally:
-            server.run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", data)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -18,7 +19,15 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from reception import Invalid, check_contract, parse_object
-from service.adapters import MAX_FILE_BYTES, Event, Ignored, Source, load_sources
+from service.adapters import (
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    Event,
+    Ignored,
+    Source,
+    known_sources,
+    load_sources,
+)
 from service.adapters import SOURCES as SHIPPED
 from settings import SettingsError
 
@@ -367,6 +376,77 @@ def test_a_file_that_is_no_text_too_large_or_too_deep_is_refused(tmp_path: Path)
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="dossier absent"):
         load_sources(tmp_path / "nulle-part")
+
+
+# The folder of an operator
+
+
+def test_an_operator_adds_sources_and_replaces_those_that_are_shipped(tmp_path: Path) -> None:
+    assert known_sources() == SOURCES
+    (tmp_path / "essai.yaml").write_text(MINIMAL)
+    (tmp_path / "yousign.yml").write_text(MINIMAL.replace("name: essai", "name: yousign"))
+    (tmp_path / "LISEZMOI.md").write_text("not a source")
+    (tmp_path / ".essai.yaml.swp.yaml").write_text("not a source")
+
+    known = known_sources(tmp_path)
+
+    assert known.keys() == SOURCES.keys() | {"essai"}
+    assert known["docusign"] == DOCUSIGN
+    assert known["yousign"] != YOUSIGN
+    assert known["yousign"].maps == known["essai"].maps
+
+
+def test_a_wrong_file_of_an_operator_is_told_with_the_setting_the_file_and_the_path(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "essai.yaml").write_text(MINIMAL.replace("encoding: hex", "encoding: octal"))
+    (tmp_path / "bon.yaml").write_text(MINIMAL.replace("name: essai", "name: bon"))
+    (tmp_path / "bon.yml").write_text(MINIMAL.replace("name: essai", "name: bon"))
+    with pytest.raises(SettingsError) as error:
+        known_sources(tmp_path)
+    twice, wrong_encoding = error.value.problems
+    assert twice == "ONBOARDING_SOURCES : bon.yml : name : « bon » est déjà dans un autre fichier"
+    assert wrong_encoding.startswith("ONBOARDING_SOURCES : essai.yaml : signature.encoding : ")
+
+
+def test_the_folder_of_an_operator_must_be_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="ONBOARDING_SOURCES : dossier absent"):
+        known_sources(tmp_path / "absent")
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="ONBOARDING_SOURCES : dossier illisible"):
+        known_sources(tmp_path / "file")
+
+
+def test_files_are_links_as_orchestrators_make_them_and_never_lead_out(tmp_path: Path) -> None:
+    folder = tmp_path / "sources"
+    (folder / "..2026").mkdir(parents=True)
+    (folder / "..2026" / "essai.yaml").write_text(MINIMAL)
+    (folder / "..data").symlink_to("..2026")
+    (folder / "essai.yaml").symlink_to("..data/essai.yaml")
+    assert load_sources(folder).keys() == {"essai"}
+
+    (tmp_path / "loin.yaml").write_text(MINIMAL.replace("name: essai", "name: loin"))
+    (folder / "loin.yaml").symlink_to("../loin.yaml")
+    (folder / "boucle.yaml").symlink_to("boucle.yaml")
+    (folder / "perdu.yaml").symlink_to("nulle-part.yaml")
+    (folder / "dossier.yaml").mkdir()
+    os.mkfifo(folder / "tube.yaml")
+    with pytest.raises(SettingsError) as error:
+        load_sources(folder)
+    assert [line.partition(" : ")[::2] for line in error.value.problems] == [
+        ("boucle.yaml", "fichier illisible"),
+        ("dossier.yaml", "fichier attendu"),
+        ("loin.yaml", "lien vers l'extérieur du dossier"),
+        ("perdu.yaml", "fichier attendu"),
+        ("tube.yaml", "fichier attendu"),
+    ]
+
+
+def test_a_folder_with_too_many_sources_is_refused(tmp_path: Path) -> None:
+    for number in range(MAX_FILES + 1):
+        (tmp_path / f"{number}.yaml").touch()
+    with pytest.raises(SettingsError, match="100 fichiers au plus, 101 trouvés"):
+        load_sources(tmp_path)
 
 
 # Hostile input

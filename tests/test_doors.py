@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hmac
-import itertools
 import json
-import os
-import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from standardwebhooks import Webhook
 from temporalio.client import Client
 
 import reception
@@ -36,12 +30,9 @@ from register.store import Register
 from service.app import create_app, serving
 from service.temporal import Connect
 from storage.document_store import DocumentStore
-from tests.builders import contract
+from tests.senders import CRM, ROOT, SIGN, a_contract, number, parts, runs, signed
 from worker import build_worker
 
-ROOT = Path(__file__).resolve().parent.parent
-CRM = "whsec_" + "C" * 40
-SIGN = "whsec_" + "S" * 40
 YOUSIGN = "whsec_" + "Y" * 40
 SECRETS = {
     "crm": (SecretStr(CRM),),
@@ -51,18 +42,6 @@ SECRETS = {
 
 SOON = (datetime.now(UTC) + timedelta(days=10)).replace(microsecond=0).isoformat()
 
-_numbers = itertools.count(1)
-
-
-def signed(body: bytes, id_: str, secret: str = CRM) -> dict[str, str]:
-    at = datetime.fromtimestamp(int(time.time()), tz=UTC)
-    return {
-        "webhook-id": id_,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(id_, at, body.decode()),
-        "content-type": "application/json",
-    }
-
 
 @dataclass
 class Door:
@@ -71,33 +50,19 @@ class Door:
     http: httpx.AsyncClient
     register: Register
     temporal: Client | None
-    environment: dict[str, str] = field(default_factory=dict)
-    """With which ``starter.py serve`` reaches the same server and register."""
 
     async def post(
         self, path: str, value: object, *, id_: str | None = None, secret: str = CRM
     ) -> httpx.Response:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
-        headers = signed(body, id_ or f"m-{next(_numbers)}", secret)
+        headers = signed(body, id_ or f"m-{number()}", secret)
         return await self.http.post(path, content=body, headers=headers)
 
     async def get(self, path: str) -> httpx.Response:
-        return await self.http.get(path, headers=signed(b"", f"m-{next(_numbers)}"))
+        return await self.http.get(path, headers=signed(b"", f"m-{number()}"))
 
     async def fact(self, reference: str, name: str, value: object, **how: Any) -> httpx.Response:
         return await self.post(f"/onboardings/{reference}/facts/{name}", value, **how)
-
-
-def a_contract(**changes: Any) -> dict[str, Any]:
-    """Signed just now, under a reference of its own."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return contract(reference=f"D-{next(_numbers)}", signed_at=now.isoformat(), **changes)
-
-
-def parts(whole: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Its draft, and its signature."""
-    draft = {name: value for name, value in whole.items() if name != "signed_at"}
-    return draft, {"reference": whole["reference"], "signed_at": whole["signed_at"]}
 
 
 def settled(answer: httpx.Response, status: int, outcome: str) -> None:
@@ -144,13 +109,7 @@ async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
         store = DocumentStore(settings.documents_url)
         await stack.enter_async_context(build_worker(client, settings, register, store))
         http = await stack.enter_async_context(served(folder, register, client))
-        environment = {
-            "TEMPORAL_ADDRESS": client.service_client.config.target_host,
-            "ONBOARDING_DATABASE_URL": settings.database_url,
-            "ONBOARDING_DOCUMENTS_URL": settings.documents_url,
-            "ONBOARDING_WEBHOOK_SECRETS": f"crm={CRM},sign={SIGN}",
-        }
-        yield Door(http, register, client, environment)
+        yield Door(http, register, client)
 
 
 @pytest.fixture
@@ -461,84 +420,6 @@ async def test_without_a_database_nothing_is_acknowledged(alone: Door) -> None:
         await connection.exec_driver_sql("ALTER TABLE away RENAME TO deliveries")
     settled(await alone.post("/contracts", draft, id_="d-1"), 202, "draft")
     settled(await alone.post("/contracts", draft, id_="d-1"), 200, "known")
-
-
-async def test_a_service_killed_under_load_loses_nothing_and_starts_nothing_twice(
-    door: Door,
-) -> None:
-    assert door.temporal is not None
-    contracts = {f"kill-{n}": a_contract() for n in range(24)}
-    acknowledged: set[str] = set()
-    enough = asyncio.Event()
-    port = free_port()
-
-    async def send(http: httpx.AsyncClient, id_: str) -> int | None:
-        body = json.dumps(contracts[id_]).encode()
-        try:
-            answer = await http.post("/contracts", content=body, headers=signed(body, id_))
-        except httpx.TransportError:
-            return None
-        if answer.status_code < 300:
-            acknowledged.add(id_)
-        if len(acknowledged) >= 6:
-            enough.set()
-        return answer.status_code
-
-    async with (
-        program(door, port) as process,
-        httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", trust_env=False) as http,
-    ):
-        sending = [asyncio.ensure_future(send(http, id_)) for id_ in contracts]
-        await asyncio.wait_for(enough.wait(), 30)
-        process.kill()
-        await asyncio.gather(*sending)
-    assert 6 <= len(acknowledged) < len(contracts)
-    before = set(acknowledged)
-    for id_ in before:
-        handle = door.temporal.get_workflow_handle(f"onboarding-{contracts[id_]['reference']}")
-        assert (await handle.describe()).run_id
-
-    async with (
-        program(door, port),
-        httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", trust_env=False) as http,
-    ):
-        answers = {id_: await send(http, id_) for id_ in contracts}
-    assert all(answers[id_] == 200 for id_ in before)
-    assert set(answers.values()) <= {200, 202}
-    for whole in contracts.values():
-        assert await runs(door.temporal, f"onboarding-{whole['reference']}") == 1
-
-
-@asynccontextmanager
-async def program(door: Door, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``starter.py serve`` in a process of its own, once it answers."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / "starter.py"), "serve", "--port", str(port)),
-        env={**os.environ, **door.environment},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            for _ in range(200):
-                with contextlib.suppress(httpx.TransportError):
-                    await http.get(f"http://{LOOPBACK}:{port}/health/live")
-                    break
-                await asyncio.sleep(0.1)
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
-
-
-async def runs(client: Client, workflow_id: str) -> int:
-    """How many runs that onboarding ever had, once the server lists them."""
-    for _ in range(100):
-        found = [run async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")]
-        if found:
-            return len(found)
-        await asyncio.sleep(0.1)
-    return 0
 
 
 # --- How it is described

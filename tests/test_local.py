@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import smtplib
 import sys
@@ -13,6 +14,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from temporalio.client import Client
 
@@ -115,6 +117,14 @@ async def test_the_stack_leaves_nothing_behind(tmp_path: Path, number: signal.Si
     variables = (tmp_path / "env").read_text(encoding="utf-8")
     address = variables.splitlines()[0].removeprefix("export TEMPORAL_ADDRESS=")
     await Client.connect(address)
+    # What docs/integration.md shows is pasted as it is.
+    names = [line.partition("=")[0] for line in variables.splitlines()]
+    assert {"export SERVICE", "export TEMPORAL_HTTP", "export SECRET"} <= set(names)
+    [api] = re.findall(r"export TEMPORAL_HTTP=(.*)", variables)
+    assert f"et son API HTTP           {api}\n" in told.decode()
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"{api}/api/v1/namespaces/default")
+    assert answer.json()["namespaceInfo"]["name"] == "default"
 
     stack.send_signal(number)
     await asyncio.wait_for(stack.communicate(), 30)

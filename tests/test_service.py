@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import http
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,9 +24,14 @@ from typing import Any
 
 import httpx
 import pytest
+from temporalio.client import Client
 
+from connection import Unreachable
 from local.ports import LOOPBACK, free_port
+from local.stage import Stage
+from process.facts import FACTS
 from process.orders import DocumentOrder, IssuedDocument, OpenOnboarding
+from reception import check_contract, check_fact
 from register.store import Register
 from service.app import create_app, serving
 from settings import SettingsError
@@ -47,6 +54,7 @@ class Service:
     store: DocumentStore
     folder: Path
     client: httpx.AsyncClient
+    stage: Stage
 
     async def issue(
         self,
@@ -89,7 +97,7 @@ class Service:
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
+async def service(tmp_path: Path, on_stage: Stage) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         register = Register(f"sqlite:///{tmp_path}/register.db")
         stack.push_async_callback(register.close)
@@ -103,12 +111,12 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         assert await register.claim(claimed, "0" * 64) is None
         store = DocumentStore(str(tmp_path / "documents"))
         store.check()
-        app = create_app(register, store)
+        app = create_app(register, store, on_stage.environment.client)
         address = await stack.enter_async_context(serving(app, LOOPBACK, 0))
         client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=address, trust_env=False)
         )
-        yield Service(register, store, tmp_path / "documents", client)
+        yield Service(register, store, tmp_path / "documents", client, on_stage)
 
 
 # --- A link that is good ----------------------------------------------------------------------
@@ -197,7 +205,7 @@ async def test_a_document_kept_in_a_bucket_is_given_the_same(
         s3.known_to(monkeypatch)
         service.store = DocumentStore("s3://documents/mileo")
         link = await service.link(await service.issue("DOE-1-v1", PDF), "DOE-1-v1")
-        app = create_app(service.register, service.store)
+        app = create_app(service.register, service.store, service.stage.environment.client)
         async with (
             serving(app, LOOPBACK, 0) as address,
             httpx.AsyncClient(base_url=address, trust_env=False) as client,
@@ -262,7 +270,7 @@ async def test_what_the_register_does_not_have_is_unknown(service: Service) -> N
 
 
 async def test_nothing_else_is_served(service: Service) -> None:
-    for address in ("/", "/documents", "/docs", "/documents/x/../../etc/passwd"):
+    for address in ("/", "/documents", "/redoc", "/documents/x/../../etc/passwd"):
         assert (await service.client.get(address)).status_code in {401, 404}
     assert (await service.client.post(f"/documents/{'0' * 64}")).status_code == 405
 
@@ -359,10 +367,10 @@ async def test_the_log_never_shows_a_signature(
 # --- Health -----------------------------------------------------------------------------------
 
 
-async def test_it_is_ready_when_database_and_documents_answer(service: Service) -> None:
+async def test_it_is_ready_when_database_documents_and_temporal_answer(service: Service) -> None:
     live, ready = [await service.client.get(f"/health/{name}") for name in ("live", "ready")]
     assert (live.status_code, ready.status_code) == (200, 200)
-    assert ready.json() == {"database": "ok", "documents": "ok"}
+    assert ready.json() == {"database": "ok", "documents": "ok", "temporal": "ok"}
 
 
 async def test_it_lives_but_is_not_ready_without_documents_or_database(service: Service) -> None:
@@ -372,9 +380,46 @@ async def test_it_lives_but_is_not_ready_without_documents_or_database(service: 
     without_either = await service.client.get("/health/ready")
 
     assert without_documents.status_code == without_either.status_code == 503
-    assert without_documents.json() == {"database": "ok", "documents": "unavailable"}
-    assert without_either.json() == {"database": "unavailable", "documents": "unavailable"}
+    assert _unavailable(without_documents) == {"documents"}
+    assert _unavailable(without_either) == {"database", "documents"}
     assert (await service.client.get("/health/live")).status_code == 200
+
+
+async def _away() -> Client:
+    raise Unreachable("away")
+
+
+async def _silent() -> Client:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+async def _elsewhere(stage: Stage) -> Client:
+    config = stage.environment.client.service_client.config
+    return await Client.connect(config.target_host, namespace="ailleurs")
+
+
+async def test_it_lives_and_gives_documents_but_is_not_ready_without_temporal(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.health._PATIENCE_SECONDS", 0.5)
+    link = await service.link(await service.issue("DOE-1-v1", PDF), "DOE-1-v1")
+    for connect in (_away, _silent, lambda: _elsewhere(service.stage)):
+        app = create_app(service.register, service.store, connect)
+        async with (
+            serving(app, LOOPBACK, 0) as address,
+            httpx.AsyncClient(base_url=address, trust_env=False) as client,
+        ):
+            ready = await client.get("/health/ready")
+            assert (ready.status_code, _unavailable(ready)) == (503, {"temporal"})
+            assert (await client.get("/health/live")).json() == {"service": "ok"}
+            assert (await client.get(link)).content == PDF
+
+
+def _unavailable(answer: httpx.Response) -> set[str]:
+    told: dict[str, str] = answer.json()
+    assert told.keys() == {"database", "documents", "temporal"}
+    return {name for name, standing in told.items() if standing == "unavailable"}
 
 
 async def _drop_the_tables(register: Register) -> None:
@@ -415,10 +460,11 @@ def _program(tmp_path: Path, port: int, **environment: str) -> subprocess.Popen[
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_finishes_what_it_began_when_asked_to_stop(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, on_stage: Stage
 ) -> None:
     port = free_port()
-    with _program(tmp_path, port) as process:
+    temporal = on_stage.environment.client.service_client.config.target_host
+    with _program(tmp_path, port, TEMPORAL_ADDRESS=temporal) as process:
         assert process.stderr
         for line in process.stderr:
             if "à l'écoute" in line:
@@ -484,6 +530,113 @@ def _peak_kilobytes(pid: int) -> int:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
-async def test_its_description_is_valid_json(service: Service) -> None:
+def test_a_wrong_source_of_the_operator_stops_it_at_once(tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "crm.yaml").write_text("name: crm\n")
+    with _program(tmp_path, free_port(), ONBOARDING_SOURCES=str(sources)) as process:
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "ONBOARDING_SOURCES : crm.yaml : maps : champ obligatoire absent" in told
+    assert "Traceback" not in told
+
+
+# --- How it describes itself ------------------------------------------------------------------
+
+
+async def _described(service: Service) -> dict[str, Any]:
     described: dict[str, Any] = json.loads((await service.client.get("/openapi.json")).content)
-    assert "/documents/{sha256}" in described["paths"]
+    return described
+
+
+def _operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            yield f"{method} {path}", operation
+
+
+async def test_every_route_parameter_and_answer_is_described_in_french(service: Service) -> None:
+    described = await _described(service)
+    assert described["openapi"].startswith("3.1")
+    usual = {http.HTTPStatus(status).phrase for status in (200, 202, 401, 404, 410, 503)}
+    usual |= {"Successful Response", "Validation Error"}
+    for name, operation in _operations(described):
+        assert operation["summary"], name
+        assert operation["description"], name
+        for status, answer in operation["responses"].items():
+            assert answer["description"] not in usual, (name, status)
+            assert answer["content"], (name, status)
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (name, parameter["name"])
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+async def test_every_signed_route_asks_for_the_three_headers(service: Service) -> None:
+    described = await _described(service)
+    headers = ["webhook-id", "webhook-timestamp", "webhook-signature"]
+    schemes = described["components"]["securitySchemes"]
+    assert [schemes[name]["name"] for name in headers] == headers
+    signed = {}
+    for name, operation in _operations(described):
+        if given := [one for one in operation.get("parameters", ()) if one["in"] == "header"]:
+            assert [one["name"] for one in given if one["required"]] == headers
+            signed[name] = [sorted(one) for one in operation["security"]]
+    assert signed == {
+        name: [sorted(headers)]
+        for name in (
+            "post /contracts",
+            "post /onboardings/{reference}/facts/{name}",
+            "get /onboardings/{reference}",
+        )
+    }
+
+
+async def test_its_examples_are_what_it_takes(service: Service) -> None:
+    paths = (await _described(service))["paths"]
+    contracts = paths["/contracts"]["post"]["requestBody"]["content"]["application/json"]
+    given = {name: one["value"] for name, one in contracts["examples"].items()}
+    check_contract(given["contract"])
+    assert given["draft"] | given["signature"] == given["contract"]
+    facts = paths["/onboardings/{reference}/facts/{name}"]["post"]
+    examples = facts["requestBody"]["content"]["application/json"]["examples"]
+    named = {name.partition("-")[0] for name in examples}
+    assert named == set(FACTS)
+    for name, example in examples.items():
+        check_fact(name.partition("-")[0], example["value"])
+
+
+# --- The page that shows it -------------------------------------------------------------------
+
+
+async def test_the_page_asks_nothing_of_another_host(service: Service) -> None:
+    page = await service.client.get("/docs", headers=BROWSER)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert '<html lang="fr">' in page.text
+    policy = dict(
+        part.split(" ", 1) for part in page.headers["content-security-policy"].split("; ")
+    )
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert re.findall(r"<script(?! src)|<style|\son\w+=|\sstyle=", page.text) == []
+    asked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    style = (await service.client.get("/docs/docs.css")).text
+    asked += [f"docs/{name}" for name in re.findall(r'url\("([^"]+)"\)', style)]
+    assert len(asked) > 6
+    for address in asked:
+        assert not re.match(r"[a-z]+:|/", address)
+        answer = await service.client.get(f"/{address}")
+        assert answer.status_code == 200, address
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert len(answer.content) > 300
+
+
+async def test_the_page_sends_nothing(service: Service) -> None:
+    script = (await service.client.get("/docs/docs.js")).text
+    assert "supportedSubmitMethods: []" in script
+    assert "validatorUrl: null" in script
+
+
+async def test_the_page_gives_nothing_but_its_own_files(service: Service) -> None:
+    for name in ("main.py", "..%2Fapp.py", "%2e%2e/app.py", "docs.html%00", "lato-italic.ttf"):
+        assert (await service.client.get(f"/docs/{name}")).status_code == 404

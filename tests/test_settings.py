@@ -56,6 +56,7 @@ def test_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.database_url == "sqlite+aiosqlite:///var/onboarding.db"
     assert settings.documents_url == "var/documents"
     assert settings.inbox == Path("var/inbox")
+    assert settings.sources is None
     assert (settings.smtp_host, settings.smtp_port) == ("localhost", 25)
     assert (settings.smtp_security, settings.smtp_timeout_seconds) == ("none", 30)
     assert settings.mail_from == Mailbox(name="Mileo Onboarding", email="onboarding@example.com")

@@ -141,7 +141,7 @@ def test_the_service_answers_until_it_is_told_to_stop() -> None:
         try:
             lines = iter(process.stderr.readline, "")
             assert any(f"http://{LOOPBACK}:{port}" in line for line in lines)
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health/ready") as answer:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health/live") as answer:
                 assert answer.status == 200
             unsigned = f"http://{LOOPBACK}:{port}/documents/{'0' * 64}"
             with pytest.raises(urllib.error.HTTPError) as refused:
