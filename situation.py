@@ -10,6 +10,7 @@ from process.documents import DOCUMENT_KINDS
 from process.facts import named
 from process.french import full_date, full_instant, plural
 from process.obligations import OBLIGATIONS
+from process.open_points import settled_by
 from process.vocabulary import HEALTH_NAMES, ROLE_NAMES, SEVERITY_NAMES, STEP_TITLES
 
 if TYPE_CHECKING:
@@ -23,14 +24,6 @@ _RESERVE_STATES: Final = {
 }
 _LIMITS_SHOWN: Final = 5
 _DOCUMENTS_SHOWN: Final = 10
-
-_SETTLED_BY: Final = {
-    "piece": "« retry » une fois le fichier remis en ordre, ou verser la pièce de nouveau",
-    "waiting_fact": "dire le fait attendu, ou « abandon »",
-    "silence": "de lui-même, dès que le serveur de messagerie accepte l'envoi",
-    "remise": "remettre le document par un autre moyen, puis « done_otherwise »",
-}
-_SETTLED: Final = "« retry » (réessayer), « abandon » ou « done_otherwise » (fait par ailleurs)"
 
 
 def in_french(status: dict[str, Any], now: datetime) -> Iterator[str]:
@@ -122,8 +115,7 @@ def _awaited(one: dict[str, Any]) -> str:
 
 
 def _point(one: dict[str, Any]) -> str:
-    family = one["id"].partition(":")[0]
-    how = _SETTLED_BY.get(family) or _SETTLED_BY.get(one.get("kind", ""), _SETTLED)
+    how = settled_by(one["id"], one.get("kind", ""))
     owner = _owner(one["owed_by"])
     return f"[{one['id']}] {one['message']}, à régler par : {owner} ; comment : {how}"
 

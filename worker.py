@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.worker import Worker
@@ -30,7 +30,9 @@ from connection import (
 from ending import leave
 from settings import SettingsError, load_settings
 from storage.document_store import DocumentStore
+from storage.links import document_link, link_key
 from workflows.client_onboarding import ClientOnboarding
+from workflows.document_links import DocumentLinks
 from workflows.lone_signature import LoneSignature
 from workflows.names import TASK_QUEUE
 
@@ -51,15 +53,20 @@ CACHED_RUNS: Final = 2_000
 _log: Final = logging.getLogger("onboarding.worker")
 
 
-def build_worker(
+def build_worker(  # noqa: PLR0913 - the parts it is put together from
     client: Client,
     settings: Settings,
     register: Register,
     store: DocumentStore,
     *,
+    links_key: str | None = None,
     cached_runs: int = CACHED_RUNS,
 ) -> Worker:
-    """The worker of this program, of the demonstration and of the tests: not started yet."""
+    """The worker of this program, of the demonstration and of the tests: not started yet.
+
+    With ``links_key`` (``storage.links``) and a public address, the page of each run has links to
+    its documents.
+    """
     activities = (
         RegisterActivities(register, settings),
         DocumentActivities(register, store),
@@ -73,7 +80,21 @@ def build_worker(
         activities=[one for part in activities for one in _defined(part)],
         max_cached_workflows=cached_runs,
         graceful_shutdown_timeout=GRACE,
+        interceptors=_links(settings, links_key),
     )
+
+
+def _links(settings: Settings, key: str | None) -> list[DocumentLinks]:
+    base = settings.public_url
+    if base is None or key is None:
+        return []
+
+    def sign(sha256: str, reference: str) -> str:
+        # By the clock on the wall: the page is drawn for whoever opens it, today.
+        expires_at = datetime.now(UTC) + timedelta(days=settings.link_days)
+        return document_link(base, key, sha256=sha256, reference=reference, expires_at=expires_at)
+
+    return [DocumentLinks(sign)]
 
 
 def _defined(part: object) -> list[Callable[..., Any]]:
@@ -104,7 +125,8 @@ async def serve() -> None:
     client = await connect()
     async with opened_register(settings.database_url) as register:
         await create_search_attributes(client)
-        async with build_worker(client, settings, register, store):
+        key = await link_key(register)
+        async with build_worker(client, settings, register, store, links_key=key):
             _log.info("à l'écoute de la file %s, espace %s", TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("arrêt demandé : les activités en cours se terminent")

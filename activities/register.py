@@ -81,6 +81,11 @@ class RegisterActivities:
             message = f"onboarding inconnu du registre : {projection.onboarding}"
             raise ApplicationError(message, type="UnknownOnboarding", non_retryable=True) from None
 
+    @activity.defn(name="registre")
+    async def show(self, projection: Projection) -> None:
+        """The same, under the name that the timeline shows to its readers."""
+        await self.project_onboarding(projection)
+
 
 def _valid(order: OpenOnboarding) -> Contract:
     try:

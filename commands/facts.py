@@ -74,7 +74,7 @@ async def _tell(reference: str, name: str, payload: dict[str, Any]) -> None:
 
 def _edit(reference: str, name: str, model: type[Fact]) -> None:
     """Until it is accepted or given up: what was typed is never lost for a refusal."""
-    from commands.editing import shape
+    from process.shapes import shape
     from reception import Refused
     from settings import load_command_settings
 
@@ -109,8 +109,8 @@ def _checked(model: type[Fact], text: str) -> dict[str, Any]:
     """The payload to send; its form is judged here, its sense by the onboarding."""
     from pydantic import ValidationError
 
-    from commands.editing import filled
     from process.refusals import problems
+    from process.shapes import filled
     from reception import Refused, parse_object
 
     payload = filled(parse_object(text.encode("utf-8", "surrogateescape")))

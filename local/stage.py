@@ -24,6 +24,7 @@ from process.contract import Contract, fingerprint
 from register.store import Register
 from settings import Settings, load_settings
 from storage.document_store import DocumentStore
+from storage.links import link_key
 from worker import CACHED_RUNS, build_worker
 from workflows.names import CONTRACT_MEMO, TASK_QUEUE, WORKFLOW_TYPE, workflow_id
 from workflows.page import contract_details, contract_summary
@@ -144,19 +145,21 @@ class Play:
 
 
 @asynccontextmanager
-async def stage(
+async def stage(  # noqa: PLR0913 - each is what some caller looks at
     folder: Path,
     *,
     ui_port: int | None = None,
     mailbox: Mailbox | None = None,
     cached_runs: int = CACHED_RUNS,
     suggested_events: int | None = None,
+    public_url: str | None = None,
 ) -> AsyncIterator[Stage]:
-    """Bring everything up in that folder, and down again at the end."""
+    """Bring everything up in that folder, and down again at the end. ``public_url`` is where an
+    HTTP service answers, if one does."""
     async with AsyncExitStack() as stack:
         mailbox = mailbox or Mailbox(folder / "mails")
         port = stack.enter_context(mailbox.smtp())
-        settings = stage_settings(folder, port)
+        settings = stage_settings(folder, port, public_url)
         settings.inbox.mkdir(parents=True, exist_ok=True)
         register = Register(settings.database_url)
         stack.push_async_callback(register.close)
@@ -168,13 +171,18 @@ async def stage(
             )
         )
         worker = build_worker(
-            environment.client, settings, register, store, cached_runs=cached_runs
+            environment.client,
+            settings,
+            register,
+            store,
+            links_key=await link_key(register),
+            cached_runs=cached_runs,
         )
         await stack.enter_async_context(worker)
         yield Stage(environment, settings, register, mailbox)
 
 
-def stage_settings(folder: Path, smtp_port: int) -> Settings:
+def stage_settings(folder: Path, smtp_port: int, public_url: str | None = None) -> Settings:
     """Settings that keep everything in that folder, whatever the environment says."""
     ours = {
         "ONBOARDING_DATABASE_URL": f"sqlite:///{folder / 'onboarding.db'}",
@@ -186,6 +194,8 @@ def stage_settings(folder: Path, smtp_port: int) -> Settings:
         "ONBOARDING_MAIL_FROM": "Mileo Technology <onboarding@mileotech.example>",
         "ONBOARDING_HEAD_OF_PROJECTS": "Marc Delaunay <m.delaunay@mileotech.example>",
     }
+    if public_url:
+        ours["ONBOARDING_PUBLIC_URL"] = public_url
     before = {
         name: os.environ.pop(name) for name in list(os.environ) if name.startswith("ONBOARDING_")
     }

@@ -20,9 +20,14 @@ from ending import leave
 from local.pieces import write_pieces
 from local.scenarios import Story, extension, play_difficult, play_new, play_replacement
 from local.stage import stage
+from reception import watch_lone_signature
+from register.store import RegisteredDraft
 from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, story_of, unique
+from workflows.names import lone_signature_id
 
 if TYPE_CHECKING:
+    from temporalio.client import WorkflowHistory
+
     from local.stage import Play, Stage
     from process.contract import Contract
 
@@ -89,6 +94,7 @@ SCENES: Final[
     "new": (new, play_new),
     "trouble": (new, play_trouble),
     "doe": (new, play_doe),
+    "headlines": (new, play_trouble),
     "difficult": (lambda: unique(extension(OPENS_AT - timedelta(minutes=30))), play_difficult),
 }
 
@@ -99,20 +105,44 @@ async def record(up: Stage, name: str) -> None:
     contract = make()
     play = await up.play(contract, OPENS_AT)
     await scene(play, story_of(up, contract))
-    history = await play.handle.fetch_history()
+    _keep(name, await play.handle.fetch_history())
+
+
+def _keep(name: str, history: WorkflowHistory) -> None:
     # Without a time stamp in its header, the same history is the same file.
     (HISTORIES / f"{name}.json.gz").write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
     print(f"{name} : {len(history.events)} événements")
 
 
+LONE_SIGNATURE: Final = "lone-signature"
+"""The history of another workflow: the wait for a contract."""
+
+
+async def record_lone_signature(up: Stage) -> None:
+    """A signature left alone, and the alert."""
+    client, reference = up.environment.client, "SEULE-1"
+    signed_at = OPENS_AT.isoformat()
+    alone = RegisteredDraft(reference=reference, contract=None, signed_at=signed_at)
+    await up.register.keep_draft(alone)
+    await watch_lone_signature(client, reference, signed_at)
+    handle = client.get_workflow_handle(lone_signature_id(reference))
+    await up.environment.fast_forward(handle, timedelta(days=7))
+    await handle.result()
+    _keep(LONE_SIGNATURE, await handle.fetch_history())
+
+
 async def main(names: list[str]) -> int:
     """Record the scenes named, or those that have no history yet."""
-    wanted = names or [n for n in SCENES if not (HISTORIES / f"{n}.json.gz").exists()]
+    every = (*SCENES, LONE_SIGNATURE)
+    wanted = names or [n for n in every if not (HISTORIES / f"{n}.json.gz").exists()]
     with tempfile.TemporaryDirectory() as folder:
         mailbox = PickyMailbox(Path(folder) / "mails")
         async with stage(Path(folder), mailbox=mailbox) as up:
             for name in wanted:
-                await record(up, name)
+                if name == LONE_SIGNATURE:
+                    await record_lone_signature(up)
+                else:
+                    await record(up, name)
     return 0
 
 

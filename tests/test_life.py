@@ -547,11 +547,11 @@ async def test_a_register_out_of_reach_neither_fails_nor_floods_the_run(on_stage
 
     on_stage.register.project = away  # type: ignore[assignment, method-assign]
     try:
-        await play.fact("kickoff_planned", starts_at=story.iso(4, 10), place="Tours")
+        await play.fact("onboarding_suspended", reason="Travaux du client")
         await asyncio.sleep(6)
         described = await play.handle.describe()
         assert described.status == WorkflowExecutionStatus.RUNNING
-        assert calls <= 4
+        assert 1 <= calls <= 4
         assert described.history_length - before < 60
     finally:
         on_stage.register.project = project  # type: ignore[method-assign]
@@ -559,7 +559,22 @@ async def test_a_register_out_of_reach_neither_fails_nor_floods_the_run(on_stage
     registered = await on_stage.register.onboarding(play.contract.reference)
     assert registered is not None
     assert registered.status is not None
-    assert any(mail["kind"] == "kickoff_convocation" for mail in registered.status["emails"])
+    assert registered.status["health"] == "suspended"
+
+
+async def test_the_register_is_written_when_the_headline_changes(on_stage: Stage) -> None:
+    play, story = await begin(on_stage, new())
+    await play.fact("kickoff_planned", starts_at=story.iso(4, 10), place="Tours")
+    seen = await on_stage.register.onboarding(play.contract.reference)
+    assert seen is not None
+    assert seen.status is not None
+    assert "kickoff_convocation" not in [mail["kind"] for mail in seen.status["emails"]]
+    await play.fact("onboarding_suspended", reason="Travaux du client")
+    seen = await on_stage.register.onboarding(play.contract.reference)
+    assert seen is not None
+    assert seen.status is not None
+    assert seen.status["health"] == "suspended"
+    assert "kickoff_convocation" in [mail["kind"] for mail in seen.status["emails"]]
 
 
 async def test_a_correction_after_a_take_over_sends_nothing_of_the_past(on_stage: Stage) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from process.facts import OpenPointSettled
 from process.obligations import deadlines
+from process.orders import IssuedDocument
 from process.record import OpenPoint, RejectedFact, WaitingFact
 from process.status import Status
 from tests.builders import Case, contract, d, one_site, person, phase, reserve, t
@@ -34,25 +36,28 @@ def answer(case: Case, now: str, **more: Any) -> Status:
 
 def unescaped(text: str, marks: str) -> list[str]:
     """The characters of mark-up that nothing takes the meaning from."""
-    return re.findall(rf"(?<!\\)[{re.escape(marks)}]", text.replace("\\\\", ""))
+    # In code nothing has a meaning, and no text of others can end it.
+    outside = re.sub(r"(?<!\\)`[^`\n]*`", "", text)
+    return re.findall(rf"(?<!\\)[{re.escape(marks)}]", outside.replace("\\\\", ""))
 
 
 # The page
 
 
 def test_the_page_says_where_it_stands_what_is_awaited_and_the_limits() -> None:
-    assert page(Case(), "2026-03-16 12:00") == "\n".join(  # noqa: FLY002 - read as a page
+    owed = "- chef de projet (Chef), depuis le lundi 16 mars 2026"
+    assert page(Case(), "2026-03-16 12:00") == "\n".join(
         [
             "**Étape 1 sur 7 — Kick-off projet et audit de l'existant** · dans les temps",
             "",
-            "**Attendu**",
+            "**Attendu de Mileo**",
             "",
-            "- `kickoff_planned` — chef de projet",
-            "- `kickoff_held` — chef de projet",
+            f"{owed} : Le kick-off est planifié — `kickoff_planned`",
+            f"{owed} : Le kick-off s'est tenu ; il fixe le plan de travaux — `kickoff_held`",
             "",
             "**Prochaines échéances**",
             "",
-            "- lundi 30 mars 2026 à 23 h 59 — O1 Tenue du kick-off",
+            "- lundi 30 mars 2026 à 23 h 59 (10 jours ouvrés) — O1 Tenue du kick-off",
         ]
     )
 
@@ -70,11 +75,71 @@ def test_the_page_lists_the_open_reserves_and_who_is_waited_for() -> None:
     case.take("reserve_lifted", "2026-05-06 10:00", number=2, lifted_on="2026-05-06", by="Dsi")
     case.take("reserve_fixed", "2026-05-07 10:00", number=1, fixed_on="2026-05-07", evidence="x")
     shown = page(case, "2026-05-07 12:00")
-    assert "- n° 1 — Défaut 1, échéance jeudi 4 juin 2026" in shown
-    assert "n° 2 — Défaut 2" not in shown
+    assert "- n° 1 (mineure) — Défaut 1, échéance jeudi 4 juin 2026" in shown
+    assert "— Défaut 2" not in shown
+    assert "**Attendu du client**" in shown
     assert (
-        "- constat de levée de la réserve n° 1 « Défaut 1 » (depuis le jeudi 7 mai 2026)" in shown
+        "- responsable technique (Dsi), depuis le jeudi 7 mai 2026 : Le client constate la levée "
+        "d'une réserve (n° 1) — `reserve_lifted`" in shown
     )
+
+
+def test_the_page_tells_what_is_awaited_on_a_day_to_come() -> None:
+    case = Case()
+    case.take(
+        "kickoff_planned", "2026-03-17 10:00", starts_at="2026-03-20T10:00:00+01:00", place="x"
+    )
+    [line] = [one for one in page(case, "2026-03-18 12:00").splitlines() if "kickoff_held" in one]
+    assert "à partir du vendredi 20 mars 2026" in line
+
+
+def test_the_days_left_are_jours_ouvres() -> None:
+    def left(now: str) -> str:
+        [line] = [one for one in page(Case(), now).splitlines() if "O1 Tenue" in one]
+        return line.partition("(")[2].partition(")")[0]
+
+    assert left("2026-03-26 12:00") == "2 jours ouvrés"
+    assert left("2026-03-28 12:00") == "1 jour ouvré"
+    assert left("2026-03-30 12:00") == "aujourd'hui"
+
+
+def test_the_page_tells_the_last_facts_and_the_documents_with_their_links() -> None:
+    case = Case().recette("2026-05-05", reserve(1))
+    at = t("2026-05-05 18:00")
+    case.o.record.documents += [
+        IssuedDocument(
+            kind="pv_recette",
+            reference=f"PVR-MIL-2026-001-1-v{version}",
+            version=version,
+            sha256=str(version) * 64,
+            size=1,
+            issued_at=at,
+        )
+        for version in (1, 2)
+    ]
+    now = t("2026-05-05 19:00")
+    shown = details(
+        case.o,
+        deadlines(case.o, now),
+        now,
+        completed=False,
+        link=lambda one: f"https://documents.example/documents/{one.sha256}?reference=x",
+    ).replace("\u00a0", " ")
+    last, documents = shown.partition("**Derniers faits**")[2].split("**Documents**")
+    assert last.splitlines()[2].startswith("- mardi 5 mai 2026 à ")
+    assert last.splitlines()[2].endswith(" : Le procès-verbal de recette est signé")
+    link = f"https://documents.example/documents/{'2' * 64}?reference=x"
+    assert documents.split("\n")[2:] == [
+        f"- [PVR-MIL-2026-001-1-v2]({link}) : Procès-verbal de recette, mardi 5 mai 2026"
+    ], "the last version alone"
+    assert "](http" not in page(case, "2026-05-05 19:00"), "no public address, no link"
+
+
+def test_long_lists_say_how_many_more_there_are() -> None:
+    case = Case().recette("2026-05-05", *(reserve(n + 1) for n in range(20)))
+    shown = page(case, "2026-05-05 12:00").partition("**Réserves ouvertes**")[2]
+    assert shown.count("- n° ") == 8
+    assert "- … et 12 autres" in shown
 
 
 def test_the_page_lists_open_points_waiting_and_refused_facts() -> None:
@@ -82,7 +147,13 @@ def test_the_page_lists_open_points_waiting_and_refused_facts() -> None:
     at = t("2026-03-20 10:00")
     record = case.o.record
     record.open_points.append(
-        OpenPoint(id="mail:welcome", kind="mail", message="Refusé", since=at, owed_by="x")
+        OpenPoint(
+            id="mail:welcome",
+            kind="mail",
+            message="Refusé",
+            since=at,
+            owed_by="project_manager",
+        )
     )
     record.waiting.append(
         WaitingFact(fact="doe_received", payload={}, waits_for="doe_released", received_at=at)
@@ -91,10 +162,17 @@ def test_the_page_lists_open_points_waiting_and_refused_facts() -> None:
         RejectedFact(fact=f"fait_{n}", payload="", reason="motif", received_at=at) for n in range(5)
     ]
     shown = page(case, "2026-03-20 12:00")
-    assert "- `mail:welcome` — Refusé" in shown
-    assert "- `doe_received` attend `doe_released`" in shown
-    assert "fait\\_4" in shown
-    assert "fait\\_1" not in shown, "the last three"
+    assert (
+        "- `mail:welcome` depuis le vendredi 20 mars 2026, chef de projet : Refusé → « retry » "
+        "\\(réessayer\\), « abandon » ou « done\\_otherwise » \\(fait par ailleurs\\)" in shown
+    )
+    answer = re.search(r"`open_point_settled` : `(.*)`", shown)
+    assert answer is not None
+    settled = OpenPointSettled.model_validate_json(answer[1])
+    assert (settled.id, settled.action) == ("mail:welcome", "retry"), "to be pasted as it is"
+    assert "- `doe_received`, reçu le vendredi 20 mars 2026, attend `doe_released`" in shown
+    assert "`fait_4` : motif" in shown
+    assert "`fait_1`" not in shown, "the last three"
 
 
 def test_a_completed_run_says_so() -> None:
@@ -129,28 +207,39 @@ def test_untrusted_text_has_no_mark_up_of_its_own() -> None:
     assert "\n- liste" not in shown, "on one line"
     # Bold only where the page itself says so: one pair a heading.
     headings = [line for line in shown.splitlines() if line.startswith("**")]
-    assert len(re.findall(r"(?<!\\)\*\*", shown)) == 2 * len(headings)
+    outside = re.sub(r"(?<!\\)`[^`\n]*`", "", shown)
+    assert len(re.findall(r"(?<!\\)\*\*", outside)) == 2 * len(headings)
 
 
 @given(st.text(max_size=300))
 def test_any_text_keeps_to_its_line(text: str) -> None:
     case = Case()
     case.o.record.open_points.append(
-        OpenPoint(id="x", kind="mail", message=text, since=t("2026-03-20 10:00"), owed_by="x")
+        OpenPoint(id=text, kind="mail", message=text, since=t("2026-03-20 10:00"), owed_by="x")
     )
     shown = page(case, "2026-03-20 12:00")
-    assert len(shown.splitlines()) == len(page(Case(), "2026-03-20 12:00").splitlines()) + 4
-    assert unescaped(shown.splitlines()[-1].partition("` — ")[2], "<>[]*_~|#") == []
+    assert len(shown.splitlines()) == len(page(Case(), "2026-03-20 12:00").splitlines()) + 6
+    [line] = [
+        line for line in shown.splitlines() if " depuis le vendredi 20 mars 2026, x : " in line
+    ]
+    assert unescaped(line, "<>[]*_~|#") == []
 
 
 def test_the_page_is_bounded_in_bytes() -> None:
-    case = Case().recette(
-        "2026-05-05", *({**reserve(n + 1), "title": "é" * 200} for n in range(200))
-    )
-    now = t("2026-05-05 12:00")
-    shown = details(case.o, deadlines(case.o, now), now, completed=False)
-    assert 19_990 < len(shown.encode()) <= 20_000
-    assert shown.endswith("…")
+    case = Case()
+    case.o.record.open_points += [
+        OpenPoint(
+            id=f"x{n}", kind="mail", message="é" * 1000, since=t("2026-03-20 10:00"), owed_by="x"
+        )
+        for n in range(20)
+    ]
+    long = "a" * 200
+    sites = [{**contract()["sites"][0], "code": f"S{n}", "name": long} for n in range(200)]
+    whole = contract_details(Case(contract(sites=sites, equipment=[])).o.contract)
+    assert 19_000 < len(whole.encode()) <= 20_000
+    assert whole.endswith("\n…"), "whole lines"
+    shown = page(case, "2026-03-20 12:00")
+    assert len(shown.encode()) <= 20_000
 
 
 @given(st.text(max_size=400))
@@ -158,8 +247,10 @@ def test_a_summary_is_one_line_of_at_most_200_bytes(text: str) -> None:
     short = summary(text)
     assert len(short.encode()) <= 200
     assert len(short.splitlines()) <= 1
-    if len(" ".join(text.split()).encode()) <= 200:
-        assert short == " ".join(text.split())
+    line = " ".join(text.split())
+    if len(line.encode()) <= 190:
+        assert short.casefold() == line.casefold(), "its first letter may be a capital"
+    assert summary(text, 4).startswith("Étape 4 · ")
 
 
 @pytest.mark.parametrize("name", ["Laiteries du Val d'Authion", "é" * 200, "<b>*x*</b>" * 20])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import event
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -23,8 +24,7 @@ from temporalio.common import (
 
 import reception
 import starter
-from commands.editing import filled, shape
-from commands.overview import Wanted
+from commands.overview import Wanted, found
 from commands.shell import as_json
 from connection import create_search_attributes, opened_register
 from local.ports import LOOPBACK, free_port
@@ -32,6 +32,7 @@ from local.temporal_server import lasting_server
 from process.contract import fingerprint
 from process.facts import FACTS, AuditConcluded, KickoffHeld, ReserveAdded
 from process.orders import OpenOnboarding, Projection
+from process.shapes import filled, shape
 from tests.playing import begin, replaced
 from workflows.names import TASK_QUEUE, WORKFLOW_TYPE
 from workflows.search_attributes import (
@@ -268,6 +269,22 @@ async def test_onboardings_are_listed_by_what_is_asked(
         assert [line.split()[0] for line in printed.splitlines()[2:]] == references
     else:
         assert printed == "aucun onboarding\n"
+
+
+@pytest.mark.usefixtures("listed")
+async def test_the_register_is_asked_once_for_all_that_is_over(
+    client: Client, register_url: str
+) -> None:
+    async with opened_register(register_url) as register:
+        asked: list[str] = []
+
+        def note(_c: object, _u: object, statement: str, *_: object) -> None:
+            asked.append(statement)
+
+        event.listen(register._engine.sync_engine, "before_cursor_execute", note)
+        lines = await found(client, register, Wanted(closed=True))
+    assert len(lines) > 1
+    assert len([one for one in asked if "onboardings" in one]) == 1
 
 
 @pytest.mark.usefixtures("listed")

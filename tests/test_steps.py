@@ -733,7 +733,6 @@ def test_the_run_wakes_at_the_next_instant_that_matters() -> None:
     case.firm("2026-03-28 10:00", "P1", "2026-03-30 08:00", "2026-03-31 18:00", waiver=waiver)
     later = look(case.o, [], t("2026-03-29 23:00"))
     assert later.wake is not None
-    assert (later.wake.at, later.wake.why) == (
-        t("2026-03-30 00:00"),
-        "Nouvelle semaine de déploiement",
-    )
+    assert (later.wake.at, later.wake.step) == (t("2026-03-30 00:00"), 2)
+    told = "jusqu'au lundi 30 mars 2026 à 0 h 00 : nouvelle semaine de déploiement"
+    assert later.wake.text.replace("\u00a0", " ") == told

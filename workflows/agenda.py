@@ -9,11 +9,12 @@ from typing import Final
 
 from process import deviations, french, maintenance, reminders
 from process.calendar import at, end_of, iso_week, monday_of, paris, paris_day, start_of
+from process.facts import named
 from process.obligations import Deadline
 from process.onboarding import Onboarding
 from process.orders import Sending
 from process.reminders import Reminder
-from workflows.sendings import title
+from workflows.sendings import step_of, title
 from workflows.steps import STEPS, any_step
 
 _PAUSED: Final = frozenset({"deviation_request", "deviation_notice", "interview_invitation"})
@@ -26,6 +27,14 @@ class Wake:
 
     at: datetime
     why: str
+    step: int | None = None
+    until: datetime | None = None
+    """The instant that a person reads, where it is the one before."""
+
+    @property
+    def text(self) -> str:
+        """What for, and until when."""
+        return f"jusqu'au {french.full_instant(paris(self.until or self.at))} : {self.why}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     chased = reminders.chases(o, held, now)
     wakes = [
         *(
-            Wake(sending.at, f"Envoi prévu : {title(sending)}")
+            Wake(sending.at, f"envoi prévu, {title(sending)}", step_of(sending.kind))
             for sending in owed.values()
             if sending.at and sending.at > now
         ),
@@ -74,7 +83,7 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     ]
     rung = reminders.next_rung(chased, now)
     if rung is not None:
-        wakes.append(Wake(rung.at, f"Rappel : {rung.text}"))
+        wakes.append(Wake(rung.at, f"rappel, {rung.text}"))
     return Agenda(
         sendings=[sending for sending in owed.values() if sending.at is None or sending.at <= now],
         reminders=reminders.due_reminders(chased, o.record.rung_at, now),
@@ -86,34 +95,34 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
 def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> Iterator[Wake]:
     for deadline in held:
         if deadline.state == "running" and deadline.limit.due_at:
-            due = french.full_instant(paris(deadline.limit.due_at))
-            why = f"{deadline.obligation.code} {deadline.title} : échéance {due}"
-            yield Wake(deadline.limit.due_at + timedelta(seconds=1), why)
+            due_at, obligation = deadline.limit.due_at, deadline.obligation
+            why = f"échéance {obligation.code}, {deadline.title}"
+            yield Wake(due_at + timedelta(seconds=1), why, obligation.step, until=due_at)
     if not o.suspension:
         yield from _deployment_wakes(o, now)
     if o.contract.maintenance and not o.record.activated_at and not maintenance.is_blocked(o):
         activation = maintenance.activation_at(o, now)
         if activation:
-            yield Wake(activation, "Activation de la maintenance")
+            yield Wake(activation, "activation de la maintenance", 6)
     for fact in o.record.waiting:
         too_long = waiting_too_long_at(o, fact.received_at)
         for instant in (too_long, fact.until):
             if instant:
-                yield Wake(instant, f"Fait en attente : {fact.fact}")
+                yield Wake(instant, f"fait en attente, {named(fact.fact)}")
     # Each new year, to see whether the calendar must be read for later ones.
     new_year = date(paris_day(now).year + 1, 1, 2)
-    yield Wake(at(new_year, o.policy.reminder_hour), "Calendrier de l'année")
+    yield Wake(at(new_year, o.policy.reminder_hour), "lecture du calendrier de l'année")
 
 
 def _deployment_wakes(o: Onboarding, now: datetime) -> Iterator[Wake]:
     for phase in o.phases.values():
         if not phase.ended:
-            yield Wake(phase.slot.starts_at, f"Début de la phase {phase.id}")
+            yield Wake(phase.slot.starts_at, f"début de la phase {phase.id}", 2)
     if unnoticed := deviations.next_detection(o, now):
-        yield Wake(unnoticed, "Contrôle du planning des phases")
+        yield Wake(unnoticed, "contrôle du planning des phases", 2)
     if o.deployment_starts_at and not o.deployment_over_at:
         monday = monday_of(iso_week(paris_day(now))) + timedelta(days=7)
-        yield Wake(start_of(monday), "Nouvelle semaine de déploiement")
+        yield Wake(start_of(monday), "nouvelle semaine de déploiement", 2)
 
 
 def waiting_too_long_at(o: Onboarding, received_at: datetime) -> datetime:

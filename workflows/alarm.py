@@ -7,6 +7,7 @@ import asyncio
 from temporalio import workflow
 
 from workflows.agenda import Wake
+from workflows.groups import of_step
 from workflows.page import summary
 
 
@@ -45,5 +46,7 @@ class Alarm:
         self._timer = asyncio.create_task(self._sleep(wake)) if wake else None
 
     async def _sleep(self, wake: Wake) -> None:
-        await workflow.sleep(wake.at - workflow.now(), summary=summary(wake.why))
+        with of_step(wake.step):
+            delay = wake.at - workflow.now()
+            await workflow.sleep(delay, summary=summary(wake.text, wake.step))
         self.ring()

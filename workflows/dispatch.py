@@ -18,7 +18,8 @@ from process.onboarding import Onboarding
 from process.orders import DocumentOrder, MailOrder, MailReport, Sending
 from process.record import IssuedSending
 from workflows import effects
-from workflows.sendings import next_reference, title
+from workflows.groups import of_step
+from workflows.sendings import next_reference, step_of, title
 
 
 class Dispatch:
@@ -61,7 +62,8 @@ class Dispatch:
         entry.content = sending.content
         if entry.replaces:
             sending = _replacing(sending, entry.replaces)
-        self._under_way[sending.key] = asyncio.create_task(self._perform(sending, entry))
+        with of_step(step_of(sending.kind)):
+            self._under_way[sending.key] = asyncio.create_task(self._perform(sending, entry))
 
     async def _perform(self, sending: Sending, entry: IssuedSending) -> None:
         """Issue the documents, then send the mail. What cannot be done becomes an open point."""
@@ -135,9 +137,9 @@ class Dispatch:
                 for event in sending.invitations
             ],
         )
-        early = timedelta(hours=self._o.policy.mail_alert_hours)
+        early, step = timedelta(hours=self._o.policy.mail_alert_hours), step_of(sending.kind)
         try:
-            return await effects.send_mail(order, title(sending), early)
+            return await effects.send_mail(order, title(sending), early, step)
         except ActivityError as error:
             if error.retry_state == RetryState.NON_RETRYABLE_FAILURE:
                 raise
@@ -147,7 +149,7 @@ class Dispatch:
             self._o.record.open_point(f"silence:{sending.key}", "mail", message, workflow.now())
             self._stir()
         try:
-            return await effects.send_mail(order, title(sending), patience)
+            return await effects.send_mail(order, title(sending), patience, step)
         finally:
             self._o.record.close_point(f"silence:{sending.key}")
 
@@ -169,7 +171,7 @@ class Dispatch:
                 data=document.data,
                 replaces=f"{stem}-v{version - 1}" if version > 1 else None,
             )
-            issued = await effects.issue_document(order, patience)
+            issued = await effects.issue_document(order, patience, step_of(sending.kind))
             self._o.record.documents.append(issued)
 
     def _issued(self, reference: str) -> bool:

@@ -15,11 +15,14 @@ from process.onboarding import Onboarding
 from process.orders import Projection
 from workflows import effects
 from workflows.agenda import Wake
+from workflows.document_links import link_to
 from workflows.page import details
 from workflows.reporting import projection
 from workflows.search_attributes import picture
 
 _PAUSE: Final = timedelta(minutes=10)
+_PATCH: Final = "register-headlines"
+"""Runs begun before it write each change of ``status`` to the register."""
 
 
 class Display:
@@ -57,8 +60,7 @@ class Display:
         shown = projection(self._o, held, now)
         self._upsert(shown)
         self._describe(held, now, completed=False)
-        seen = self._projected
-        same = seen is not None and shown.model_copy(update={"at": seen.at}) == seen
+        same = self._projected is not None and _same(shown, self._projected)
         if self.retry_at and now >= self.retry_at:
             self.retry_at = None
         if quiet and self.idle and not same and not self.retry_at:
@@ -80,8 +82,9 @@ class Display:
 
     def _describe(self, held: list[Deadline], now: datetime, *, completed: bool) -> None:
         continued = workflow.info().continued_run_id is not None
-        text = details(self._o, held, now, completed=completed, continued=continued)
-        workflow.set_current_details(text)
+        workflow.set_current_details(
+            details(self._o, held, now, completed=completed, continued=continued, link=link_to)
+        )
 
     def _upsert(self, shown: Projection) -> None:
         """Search attributes change when, and only when, they must."""
@@ -93,7 +96,7 @@ class Display:
 
     async def _project(self, shown: Projection) -> None:
         try:
-            await effects.project(shown)
+            await effects.project(shown, "registre" if _headlines() else "project_onboarding")
         except FailureError:
             # The next picture replaces this one, a little later; the last one is never given up.
             workflow.logger.warning("register out of reach, projection postponed")
@@ -101,3 +104,27 @@ class Display:
             self.retry_at = workflow.now() + _PAUSE
         finally:
             self._stir()
+
+
+def _headlines() -> bool:
+    """Whether the register is written when the headline changes, not at each detail: every
+    writing is an event of the history, and a line of the timeline that says nothing to its
+    reader."""
+    return workflow.patched(_PATCH)
+
+
+def _same(shown: Projection, seen: Projection) -> bool:
+    if not _headlines():
+        return shown.model_copy(update={"at": seen.at}) == seen
+    return _headline(shown) == _headline(seen)
+
+
+def _headline(shown: Projection) -> tuple[object, ...]:
+    """What those who read the register of an open onboarding look for."""
+    return (
+        shown.step,
+        shown.health,
+        shown.missed_deadlines,
+        shown.open_reserves,
+        shown.in_charge,
+    )

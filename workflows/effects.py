@@ -11,6 +11,7 @@ from typing import Final
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+from process.documents import DOCUMENT_KINDS
 from process.orders import (
     DocumentOrder,
     IssuedDocument,
@@ -24,6 +25,7 @@ from process.orders import (
     ReadWorkedDays,
     WorkedDays,
 )
+from workflows.groups import of_step
 from workflows.page import summary
 
 _PATIENT: Final = RetryPolicy(
@@ -45,7 +47,7 @@ async def open_onboarding(order: OpenOnboarding) -> Opening:
         result_type=Opening,
         start_to_close_timeout=timedelta(seconds=30),
         retry_policy=_PATIENT,
-        summary=summary("Ouverture : référence, calendrier et réglages"),
+        summary=summary("ouverture : référence, calendrier et réglages"),
     )
     return answer
 
@@ -58,7 +60,7 @@ async def read_worked_days(order: ReadWorkedDays) -> WorkedDays:
         result_type=WorkedDays,
         start_to_close_timeout=timedelta(seconds=30),
         retry_policy=_PATIENT,
-        summary=summary(f"Calendrier {order.first_year}-{order.last_year}"),
+        summary=summary(f"calendrier {order.first_year}-{order.last_year}"),
     )
     return answer
 
@@ -76,26 +78,30 @@ async def is_signature_alone(reference: str) -> bool:
     return answer
 
 
+_DOE_STEP: Final = 5
 _ASSEMBLED: Final = frozenset({"doe", "doe_conteneur"})
 """The documents made of files, which may be hundreds of megabytes."""
 
 
 async def read_pieces(order: ReadPieces, patience: timedelta) -> PiecesRead:
     """Read, check and keep files of the DOE."""
-    answer: PiecesRead = await workflow.execute_activity(
-        "read_pieces",
-        order,
-        result_type=PiecesRead,
-        start_to_close_timeout=timedelta(hours=1),
-        heartbeat_timeout=timedelta(minutes=5),
-        schedule_to_close_timeout=patience,
-        retry_policy=_PATIENT,
-        summary=summary(f"Lecture des pièces du DOE ({len(order.pieces)})"),
-    )
+    with of_step(_DOE_STEP):
+        answer: PiecesRead = await workflow.execute_activity(
+            "read_pieces",
+            order,
+            result_type=PiecesRead,
+            start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=timedelta(minutes=5),
+            schedule_to_close_timeout=patience,
+            retry_policy=_PATIENT,
+            summary=summary(f"lecture des pièces du DOE ({len(order.pieces)})", _DOE_STEP),
+        )
     return answer
 
 
-async def issue_document(order: DocumentOrder, patience: timedelta) -> IssuedDocument:
+async def issue_document(
+    order: DocumentOrder, patience: timedelta, step: int | None
+) -> IssuedDocument:
     """Issue one version of a document."""
     assembled = order.kind in _ASSEMBLED
     answer: IssuedDocument = await workflow.execute_activity(
@@ -106,12 +112,14 @@ async def issue_document(order: DocumentOrder, patience: timedelta) -> IssuedDoc
         heartbeat_timeout=timedelta(minutes=5) if assembled else None,
         schedule_to_close_timeout=patience,
         retry_policy=_PATIENT,
-        summary=summary(f"Document {order.reference}"),
+        summary=summary(f"{DOCUMENT_KINDS[order.kind].title}, {order.reference}", step),
     )
     return answer
 
 
-async def send_mail(order: MailOrder, title: str, patience: timedelta) -> MailReport:
+async def send_mail(
+    order: MailOrder, title: str, patience: timedelta, step: int | None = None
+) -> MailReport:
     """Send a mail to each of its recipients, once."""
     answer: MailReport = await workflow.execute_activity(
         "send_mail",
@@ -121,16 +129,16 @@ async def send_mail(order: MailOrder, title: str, patience: timedelta) -> MailRe
         heartbeat_timeout=timedelta(minutes=1),
         schedule_to_close_timeout=patience,
         retry_policy=_PATIENT,
-        summary=summary(f"Courriel : {title}"),
+        summary=summary(f"courriel « {title} »", step),
     )
     return answer
 
 
-async def project(projection: Projection) -> None:
+async def project(projection: Projection, name: str) -> None:
     """Show the register where the onboarding stands; a local activity, since it is idempotent
-    and frequent."""
+    and frequent. The web UI shows its ``name`` alone."""
     await workflow.execute_local_activity(
-        "project_onboarding",
+        name,
         projection,
         start_to_close_timeout=timedelta(seconds=5),
         retry_policy=_BRIEF,
@@ -145,5 +153,5 @@ async def project_the_end(projection: Projection) -> None:
         projection,
         start_to_close_timeout=timedelta(seconds=30),
         retry_policy=_PATIENT,
-        summary=summary("Registre : état final"),
+        summary=summary("registre : état final"),
     )

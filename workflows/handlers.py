@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from temporalio import workflow
 
-from process.facts import FACTS, Fact
+from process.facts import FACTS
 from process.orders import FactAnswer
+from process.shapes import described
+
+_DESCRIPTIONS: Final = {name: described(model) for name, model in FACTS.items()}
+"""What the web UI's form says of each; made once, not for each run that the sandbox loads."""
 
 
 class TakesFacts(Protocol):
@@ -33,14 +37,12 @@ def facts_as_handlers(cls: _C) -> _C:
     The handlers take any number of arguments, untyped: a signal with too many would otherwise
     block the run for ever, and one that does not decode would vanish.
     """
-    for name, model in FACTS.items():
-        _add(cls, name, model)
+    for name, description in _DESCRIPTIONS.items():
+        _add(cls, name, description)
     return cls
 
 
-def _add(cls: type[TakesFacts], name: str, model: type[Fact]) -> None:
-    description = f"{model.TITLE}. Champs : {_shape(model)}."
-
+def _add(cls: type[TakesFacts], name: str, description: str) -> None:
     def on_signal(self: TakesFacts, *arguments: Any) -> None:
         self.hear(name, arguments)
 
@@ -57,9 +59,3 @@ def _add(cls: type[TakesFacts], name: str, model: type[Fact]) -> None:
     update.validator(validate)
     setattr(cls, f"signal_{name}", workflow.signal(name=name, description=description)(on_signal))
     setattr(cls, f"update_{name}", update)
-
-
-def _shape(model: type[Fact]) -> str:
-    return ", ".join(
-        f"{field}{'' if info.is_required() else '?'}" for field, info in model.model_fields.items()
-    )

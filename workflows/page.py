@@ -1,33 +1,55 @@
-"""What a person reads in Temporal's web UI, in French. Pure; lists, since tables render poorly."""
+"""What a person reads in Temporal's web UI, in French. Pure; lists, since tables render poorly.
+
+Short enough to be read in ten seconds: who must act comes first, and every list is cut. Whatever was
+written by others is shown as text, on one line, without its mark-up; limits are in bytes.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from typing import Final
 
 from process import french
 from process.calendar import paris, paris_day
 from process.contract import Client, Contract, Team
-from process.health import client_waits, health
+from process.documents import DOCUMENT_KINDS
+from process.facts import FACTS
+from process.health import health
 from process.obligations import Deadline
-from process.onboarding import Onboarding
+from process.onboarding import MILEO_ROLES, Onboarding
+from process.open_points import settled_by
+from process.orders import IssuedDocument
+from process.record import OpenPoint
 from process.vocabulary import (
     HEALTH_NAMES,
     PROJECT_KIND_NAMES,
     ROLE_NAMES,
+    SEVERITY_NAMES,
     STEP_TITLES,
     VERDICT_NAMES,
 )
+from workflows.sendings import Expected
 from workflows.steps import STEPS, current_step
 
 _SUMMARY_BYTES: Final = 200
 _DETAILS_BYTES: Final = 20_000
+_SHOWN: Final = 8
+"""Lines a section shows before it says how many more there are."""
+_FACTS_SHOWN: Final = 5
+_REJECTED_SHOWN: Final = 3
+
+Link = Callable[[IssuedDocument], str | None]
+"""Where a document can be read, if it can be."""
 
 
-def summary(text: str) -> str:
-    """One line for a timer or an activity, at most 200 bytes."""
-    return _cut(" ".join(text.split()), _SUMMARY_BYTES)
+def summary(text: str, step: int | None = None) -> str:
+    """One line for a timer or an activity, with its step, at most 200 bytes."""
+    line = " ".join(text.split())
+    line = f"Étape {step} · {line}" if step else line[:1].upper() + line[1:]
+    return _cut(line, _SUMMARY_BYTES)
 
 
 def contract_summary(contract: Contract) -> str:
@@ -49,8 +71,8 @@ def contract_details(contract: Contract) -> str:
     ]
     lines += _section("Chez Mileo", _people(contract.team))
     lines += _section("Chez le client", _people(contract.client))
-    lines += _section("Sites", [f"{_safe(s.name)} ({_safe(s.code)})" for s in contract.sites])
-    return _cut("\n".join(lines), _DETAILS_BYTES)
+    sites = [f"{_safe(site.name)} ({_safe(site.code)})" for site in contract.sites]
+    return _fitting([*lines, *_section("Sites", sites, shown=len(sites))])
 
 
 def _people(side: Client | Team) -> list[str]:
@@ -58,103 +80,215 @@ def _people(side: Client | Team) -> list[str]:
     return [f"{ROLE_NAMES[role]} : {_safe(one.name)}" for role, one in people if one]
 
 
-def details(
+def details(  # noqa: PLR0913 - what a page is drawn from
     o: Onboarding,
     held: list[Deadline],
     now: datetime,
     *,
     completed: bool,
     continued: bool = False,
+    link: Link = lambda _: None,
 ) -> str:
-    """The current details of a run: where it stands, who is awaited, limits, réserves, points.
+    """The current details of a run: where it stands, who must act, limits, réserves, open points,
+    facts, documents.
 
     A run that goes on from a former one (``continued``) has lost the summary it was started with:
     it is said here.
     """
     if completed:
-        return _cut("\n".join(_ended(o, held)), _DETAILS_BYTES)
+        return _fitting([*_ended(o), *_missed(held), *_documents(o, link)])
     step = current_step(o) or len(STEPS)
+    today = paris_day(now)
+    awaited = [one for module in STEPS.values() for one in module.expected(o, now)]
     lines = [contract_summary(o.contract), ""] if continued else []
     lines += [
-        f"**Étape {step} sur 7 — {STEP_TITLES[step]}** · {HEALTH_NAMES[health(o, held, now)]}"
+        f"**Étape {step} sur 7 — {STEP_TITLES[step]}** · {HEALTH_NAMES[health(o, held, now)]}",
+        *_section(
+            "Attendu de Mileo", [_awaited(o, e, today) for e in awaited if e.owed_by in MILEO_ROLES]
+        ),
+        *_section(
+            "Attendu du client",
+            [_awaited(o, e, today) for e in awaited if e.owed_by not in MILEO_ROLES],
+        ),
+        *_open_points(o),
+        *_upcoming(o, held, today),
+        *_missed(held),
+        *_reserves(o),
+        *_waiting(o),
+        *_last_facts(o),
+        *_rejected(o),
+        *_documents(o, link),
     ]
-    lines += _section(
-        "Attendu",
-        [
-            f"`{expected.fact}` — {ROLE_NAMES[expected.owed_by]}"
-            for one in STEPS.values()
-            for expected in one.expected(o, now)
-        ],
-    )
-    lines += _section(
-        "En attente du client",
-        [
-            f"{_safe(wait.text)} (depuis le {french.full_date(paris_day(wait.since))})"
-            for wait in client_waits(o)
-        ],
-    )
+    return _fitting(lines)
+
+
+# --- The sections ---------------------------------------------------------------------------
+
+
+def _awaited(o: Onboarding, expected: Expected, today: date) -> str:
+    person = o.persons.get(expected.owed_by)
+    who = ROLE_NAMES[expected.owed_by] + (f" ({_safe(person.name)})" if person else "")
+    about = f" ({_safe(expected.about)})" if expected.about else ""
+    day = french.full_date(expected.since)
+    when = f"depuis le {day}" if expected.since <= today else f"à partir du {day}"
+    return f"{who}, {when} : {FACTS[expected.fact].TITLE}{about} — `{expected.fact}`"
+
+
+def _open_points(o: Onboarding) -> list[str]:
+    points = o.record.open_points
+    if not points:
+        return []
+    return [
+        *_section("Points ouverts", [_point(point) for point in points]),
+        "",
+        "Pour en régler un, la mise à jour `open_point_settled` : " + _code(_answer(points[0])),
+    ]
+
+
+def _point(point: OpenPoint) -> str:
+    since = french.full_date(paris_day(point.since))
+    who = ROLE_NAMES.get(point.owed_by, point.owed_by)
+    how = settled_by(point.id, point.kind)
+    return f"{_code(point.id)} depuis le {since}, {who} : {_safe(point.message)} → {_safe(how)}"
+
+
+def _answer(point: OpenPoint) -> str:
+    said = {"id": point.id, "action": "retry", "by": "votre nom", "reason": "pourquoi"}
+    return json.dumps(said, ensure_ascii=False)
+
+
+def _upcoming(o: Onboarding, held: list[Deadline], today: date) -> list[str]:
     running = [(d.limit.due_at, d) for d in held if d.state == "running" and d.limit.due_at]
     running.sort(key=lambda pair: pair[0])
-    lines += _section(
+    return _section(
         "Prochaines échéances",
         [
-            f"{french.full_instant(paris(due))} — {d.obligation.code} {_safe(d.title)}"
-            for due, d in running[:5]
+            f"{french.full_instant(paris(due))} ({_left(o, today, paris_day(due))}) — "
+            f"{d.obligation.code} {_safe(d.title)}"
+            for due, d in running
         ],
     )
-    lines += _missed(held)
-    lines += _section(
-        "Réserves ouvertes",
-        [
-            f"n° {number} — {_safe(story.reserve.title)}, échéance {french.full_date(story.due_on)}"
-            for number, story in o.reserves.items()
-            if not story.is_over
-        ],
-    )
-    lines += _section(
-        "Points ouverts (fait `open_point_settled`)",
-        [f"`{point.id}` — {_safe(point.message)}" for point in o.record.open_points],
-    )
-    lines += _section(
-        "Faits en attente",
-        [f"`{fact.fact}` attend `{fact.waits_for}`" for fact in o.record.waiting],
-    )
-    lines += _section(
-        "Derniers faits refusés",
-        [f"`{_safe(fact.fact)}` — {_safe(fact.reason)}" for fact in o.record.rejected[-3:]],
-    )
-    return _cut("\n".join(lines), _DETAILS_BYTES)
 
 
-def _ended(o: Onboarding, held: list[Deadline]) -> list[str]:
-    if o.cancelled:
-        return [f"**Onboarding annulé** — {_safe(o.cancelled.reason)}"]
-    verdict = VERDICT_NAMES.get(o.verdict or "", "sans verdict")
-    met = french.plural(
-        [deadline.state for deadline in held].count("met"), "échéance tenue", "échéances tenues"
-    )
-    return [f"**Onboarding terminé** — {verdict} · {met}", *_missed(held)]
+def _left(o: Onboarding, today: date, due: date) -> str:
+    """The jours ouvrés left, the last one included."""
+    if due == today:
+        return "aujourd'hui"
+    count = o.calendar.count(today, due)
+    return french.plural(count, "jour ouvré", "jours ouvrés") if count else "aucun jour ouvré"
 
 
 def _missed(held: list[Deadline]) -> list[str]:
+    missed = [(d.limit.due_at, d) for d in held if d.state == "missed" and d.limit.due_at]
+    missed.sort(key=lambda pair: (pair[1].limit.met_at is not None, pair[0]))
     return _section(
         "Échéances manquées",
         [
-            f"{d.obligation.code} {_safe(d.title)} — {french.full_instant(paris(d.limit.due_at))}"
+            f"{d.obligation.code} {_safe(d.title)} — {french.full_instant(paris(due))}"
             + (" (fait depuis)" if d.limit.met_at else "")
-            for d in held
-            if d.state == "missed" and d.limit.due_at
+            for due, d in missed
         ],
     )
 
 
-def _section(title: str, items: list[str]) -> list[str]:
-    return ["", f"**{title}**", "", *(f"- {item}" for item in items)] if items else []
+def _reserves(o: Onboarding) -> list[str]:
+    return _section(
+        "Réserves ouvertes",
+        [
+            f"n°\u00a0{number} ({SEVERITY_NAMES[story.reserve.severity]}) — "
+            f"{_safe(story.reserve.title)}, échéance {french.full_date(story.due_on)}"
+            for number, story in sorted(o.reserves.items(), key=lambda pair: pair[1].due_on)
+            if not story.is_over
+        ],
+    )
+
+
+def _waiting(o: Onboarding) -> list[str]:
+    return _section(
+        "Faits en attente",
+        [
+            f"`{fact.fact}`, reçu le {french.full_date(paris_day(fact.received_at))}, "
+            f"attend {_code(fact.waits_for)}"
+            for fact in o.record.waiting
+        ],
+    )
+
+
+def _last_facts(o: Onboarding) -> list[str]:
+    latest = o.record.facts[-_FACTS_SHOWN:][::-1]
+    return _section(
+        "Derniers faits",
+        [
+            f"{french.full_instant(paris(fact.received_at))} : {FACTS[fact.fact].TITLE}"
+            for fact in latest
+        ],
+    )
+
+
+def _rejected(o: Onboarding) -> list[str]:
+    latest = o.record.rejected[-_REJECTED_SHOWN:][::-1]
+    return _section(
+        "Faits refusés",
+        [
+            f"{french.full_instant(paris(fact.received_at))}, {_code(fact.fact)} : "
+            f"{_safe(' ; '.join(fact.reason.splitlines()))}"
+            for fact in latest
+        ],
+    )
+
+
+def _documents(o: Onboarding, link: Link) -> list[str]:
+    """The last version of each, the latest first."""
+    last = {one.reference.rpartition("-v")[0]: one for one in o.record.documents}
+    documents = sorted(last.values(), key=lambda one: one.issued_at, reverse=True)
+    return _section("Documents", [_document(one, link) for one in documents])
+
+
+def _document(document: IssuedDocument, link: Link) -> str:
+    kind = DOCUMENT_KINDS.get(document.kind)
+    title = kind.title if kind else document.kind
+    where = link(document)
+    reference = f"[{_safe(document.reference)}]({where})" if where else _safe(document.reference)
+    return f"{reference} : {title}, {french.full_date(paris_day(document.issued_at))}"
+
+
+def _ended(o: Onboarding) -> list[str]:
+    if o.cancelled:
+        return [f"**Onboarding annulé** — {_safe(o.cancelled.reason)}"]
+    verdict = VERDICT_NAMES.get(o.verdict or "", "sans verdict")
+    return [f"**Onboarding terminé** — {verdict}"]
+
+
+# --- The text -------------------------------------------------------------------------------
+
+
+def _section(title: str, items: Iterable[str], shown: int = _SHOWN) -> list[str]:
+    listed = list(items)
+    if more := len(listed) - shown if len(listed) > shown else 0:
+        listed = [*listed[:shown], f"… et {french.plural(more, 'autre')}"]
+    return ["", f"**{title}**", "", *(f"- {item}" for item in listed)] if listed else []
 
 
 def _safe(text: str) -> str:
     """Untrusted text shown as it is, on one line: no mark-up, no link, no HTML."""
     return re.sub(r"([\\`*_{}\[\]()<>#|~!&@])", r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    """Untrusted text as code, on one line: nothing has a meaning in it but the mark that ends it."""
+    return f"`{' '.join(text.replace('`', 'ʼ').split()) or '?'}`"
+
+
+def _fitting(lines: list[str]) -> str:
+    """The lines that fit, whole: half a link would be another one."""
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line.encode()) + 1
+        if size > _DETAILS_BYTES - len("\n…".encode()):
+            return "\n".join([*kept, "…"])
+        kept.append(line)
+    return "\n".join(kept)
 
 
 def _cut(text: str, limit: int) -> str:

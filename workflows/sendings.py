@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from process import french
 from process.documents import document_reference
+from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, one_a_mailbox
 from process.orders import Document, Invitation, Recipient, Sending
 from process.vocabulary import ROLE_NAMES, Party
@@ -82,12 +83,22 @@ def title(sending: Sending) -> str:
     return f"{name} ({subject})" if subject else name
 
 
+def step_of(kind: str) -> int | None:
+    """The step that a kind of mail belongs to, if it belongs to one."""
+    obligation = MAILS[kind].obligation
+    return OBLIGATIONS[obligation].step if obligation else None
+
+
 @dataclass(frozen=True)
 class Expected:
     """A fact that is awaited next, and who owes it."""
 
     fact: str
     owed_by: Party
+    since: date
+    """The day from which it is awaited; ahead of now when what it states has its date."""
+    about: str = ""
+    """What it concerns, where several things may: phases, réserves, a week."""
 
 
 def plain(o: Onboarding, value: Any, site: str | None = None) -> Any:

@@ -138,13 +138,16 @@ def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
     """The kick-off planned and held, the audit where one is owed, the client's answer."""
     if not o.kickoff:
         if not o.kickoff_plan:
-            yield Expected("kickoff_planned", "project_manager")
-        yield Expected("kickoff_held", "project_manager")
+            yield Expected("kickoff_planned", "project_manager", o.signed_on)
+        held_on = paris_day(o.kickoff_plan.starts_at) if o.kickoff_plan else o.signed_on
+        yield Expected("kickoff_held", "project_manager", held_on)
         return
     if o.contract.audit_is_owed and not o.audit:
-        yield Expected("audit_concluded", "technical_referent")
+        yield Expected("audit_concluded", "technical_referent", o.kickoff.held_on)
     if o.audit and o.audit.scope_change and not o.scope_answer:
-        yield Expected("scope_change_answered", "decision_maker")
+        proposed = o.accepted_at("scope_change_proposal")
+        since = paris_day(proposed) if proposed else o.audit.concluded_on
+        yield Expected("scope_change_answered", "decision_maker", since)
 
 
 def finished(o: Onboarding) -> bool:

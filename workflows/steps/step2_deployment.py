@@ -11,8 +11,9 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from process.calendar import elapsed_hours, iso_week
+from process.calendar import elapsed_hours, iso_week, monday_of, paris_day
 from process.deviations import Deviation, deviations
+from process.french import enumeration
 from process.obligations import OBLIGATIONS, weeks_owed
 from process.onboarding import Onboarding, Phase, Slot
 from process.orders import Sending
@@ -172,21 +173,29 @@ def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
     """Firm phases, then their completion; the point of the week."""
     if not o.kickoff:
         return
-    states = [phase.state(now) for phase in o.phases.values()]
-    if "provisional" in states:
-        yield Expected("phase_planned", "project_manager")
-    if "open" in states:
-        yield Expected("phase_completed", "project_manager")
+    if provisional := [one for one in o.phases.values() if one.state(now) == "provisional"]:
+        about = enumeration([phase.id for phase in provisional])
+        yield Expected("phase_planned", "project_manager", o.kickoff.held_on, about)
+    if under_way := [one for one in o.phases.values() if one.state(now) == "open"]:
+        end = min(paris_day(phase.slot.ends_at) for phase in under_way)
+        about = enumeration([phase.id for phase in under_way])
+        yield Expected("phase_completed", "project_manager", end, about)
     if not o.deployment_over_at:
         this_week = iso_week(o.local(now).date())
         if this_week in weeks_owed(o, now) and this_week not in o.reports:
-            yield Expected("progress_reported", "project_manager")
-    if any(
-        deviation.declaration is None
-        and not o.accepted_at(f"deviation_notice:{deviation.key}:factual")
+            about = f"semaine {int(this_week[-2:])}"
+            monday = monday_of(this_week)
+            yield Expected("progress_reported", "project_manager", monday, about)
+    unexplained = [
+        deviation
         for deviation in deviations(o, now)
-    ):
-        yield Expected("deviation_declared", "project_manager")
+        if deviation.declaration is None
+        and not o.accepted_at(f"deviation_notice:{deviation.key}:factual")
+    ]
+    if unexplained:
+        since = paris_day(min(deviation.detected_at for deviation in unexplained))
+        about = enumeration(sorted({deviation.phase.id for deviation in unexplained}))
+        yield Expected("deviation_declared", "project_manager", since, about)
 
 
 def finished(o: Onboarding) -> bool:

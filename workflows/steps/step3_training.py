@@ -8,6 +8,7 @@ est remis en fin de formation. »
 from collections.abc import Iterator
 from datetime import datetime
 
+from process.calendar import paris_day
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
 from process.orders import Sending
@@ -47,11 +48,12 @@ def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
     if not o.kickoff:
         return
     if not o.trainings:
-        yield Expected("training_planned", "project_manager")
+        yield Expected("training_planned", "project_manager", o.kickoff.held_on)
     if o.trainings and not o.trainings[-1].held:
-        yield Expected("training_held", "project_manager")
+        day = paris_day(o.trainings[-1].plans[-1].starts_at)
+        yield Expected("training_held", "project_manager", day)
     if not o.commissioned and o.deployment_over_at:
-        yield Expected("commissioned", "project_manager")
+        yield Expected("commissioned", "project_manager", paris_day(o.deployment_over_at))
 
 
 def finished(o: Onboarding) -> bool:

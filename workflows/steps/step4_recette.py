@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
+from process.calendar import paris_day
 from process.facts import RecetteSignedOff, Reserve
+from process.french import enumeration
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Recette, ReserveStory
 from process.orders import Sending
+from process.vocabulary import Party
 from workflows import invitations
 from workflows.sendings import Expected, document, mail, plain
 
@@ -187,14 +190,23 @@ def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
         pending = {site for r in o.recettes_to_hold for site in o.sites_of(r.plans[-1].site)}
         missing = [s for s in o.sites_of(None) if s not in o.accepted_sites and s not in pending]
         if missing:
-            yield Expected("recette_planned", "project_manager")
+            since = paris_day(o.deployment_over_at)
+            about = enumeration(missing) if len(o.sites_of(None)) > 1 else ""
+            yield Expected("recette_planned", "project_manager", since, about)
     if o.recettes_to_hold:
-        yield Expected("recette_signed_off", "technical_lead")
-    states = {story.state for story in o.reserves.values()}
-    if "open" in states:
-        yield Expected("reserve_fixed", "project_manager")
-    if "fixed" in states:
-        yield Expected("reserve_lifted", "technical_lead")
+        day = min(paris_day(recette.plans[-1].starts_at) for recette in o.recettes_to_hold)
+        yield Expected("recette_signed_off", "technical_lead", day)
+    yield from _expected_of("open", "reserve_fixed", "project_manager", o)
+    yield from _expected_of("fixed", "reserve_lifted", "technical_lead", o)
+
+
+def _expected_of(state: str, fact: str, owed_by: Party, o: Onboarding) -> Iterator[Expected]:
+    """What is awaited of the réserves in that state, since the earliest came to it."""
+    stories = {number: story for number, story in o.reserves.items() if story.state == state}
+    if stories:
+        since = min(story.events[-1].on for story in stories.values())
+        about = enumeration([f"n°\u00a0{number}" for number in stories])
+        yield Expected(fact, owed_by, since, about)
 
 
 def finished(o: Onboarding) -> bool:

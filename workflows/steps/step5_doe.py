@@ -5,12 +5,13 @@ réception sans réserve (ou la levée de toutes les réserves). »
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from process import doe
 from process.calendar import paris_day
 from process.facts import DoePieceFiled
+from process.french import plural
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
 from process.orders import Sending, StatedPiece
@@ -108,12 +109,20 @@ def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:
     """Every piece filed, then the release, then the client's receipt."""
     if not o.kickoff:
         return
-    if o.doe_missing:
-        yield Expected("doe_piece_filed", "project_manager")
+    if missing := o.doe_missing:
+        about = plural(len(missing), "pièce manquante", "pièces manquantes")
+        yield Expected("doe_piece_filed", "project_manager", o.kickoff.held_on, about)
     elif not o.doe_is_being_read and not o.doe_may_leave and (o.doe_changed or not finished(o)):
-        yield Expected("doe_released", "project_manager")
-    elif finished(o) and not o.doe_received:
-        yield Expected("doe_received", "technical_lead")
+        yield Expected("doe_released", "project_manager", _complete_since(o))
+    elif o.doe_delivered_at and not o.doe_received:
+        since = paris_day(o.doe_delivered_at)
+        yield Expected("doe_received", "technical_lead", since)
+
+
+def _complete_since(o: Onboarding) -> date:
+    """The day on which the last piece came."""
+    pieces = [fact for fact in o.record.facts if fact.fact == "doe_piece_filed"]
+    return paris_day(pieces[-1].received_at) if pieces else o.signed_on
 
 
 def finished(o: Onboarding) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from process import maintenance
-from process.calendar import at
+from process.calendar import at, paris_day
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
 from process.orders import Sending
@@ -143,11 +143,12 @@ def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
         return
     if o.record.activated_at:
         if not o.presented:
-            yield Expected("maintenance_presented", "account_manager")
+            since = paris_day(o.record.activated_at)
+            yield Expected("maintenance_presented", "account_manager", since)
         return
     effective = maintenance.effective_on(o)
     if effective and maintenance.is_blocked(o) and now >= at(effective, o.policy.activation_hour):
-        yield Expected("maintenance_date_set", "account_manager")
+        yield Expected("maintenance_date_set", "account_manager", effective)
 
 
 def finished(o: Onboarding) -> bool:

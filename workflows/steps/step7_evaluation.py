@@ -119,7 +119,7 @@ def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
     """The interview, from its first day on."""
     first_day = o.interview_from
     if first_day and paris_day(now) >= first_day and not o.verdict:
-        yield Expected("interview_held", "project_manager")
+        yield Expected("interview_held", "project_manager", first_day)
 
 
 def finished(o: Onboarding) -> bool:

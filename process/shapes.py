@@ -1,4 +1,4 @@
-"""The shape of a fact's payload, put into an editor, and what a person made of it.
+"""The shape of a fact's payload, for a person who fills it in.
 
 JSON has no comments: a required value says what it must be, which no fact accepts as it stands;
 an optional one is ``null``, and left out of what is sent.
@@ -6,6 +6,7 @@ an optional one is ``null``, and left out of what is sent.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ def shape(model: type[Fact]) -> dict[str, Any]:
 def filled(payload: dict[str, Any]) -> dict[str, Any]:
     """The payload without its nulls, nor the objects and lists that held nothing else."""
     return {key: kept for key, one in payload.items() if (kept := _kept(one)) is not None}
+
+
+def described(model: type[Fact]) -> str:
+    """What the fact states, the JSON to fill in, and what may be added: for a form's list."""
+    whole = shape(model)
+    required = filled(whole)
+    lines = [f"{model.TITLE}."]
+    if required:
+        lines.append(f"À remplir : {json.dumps(required, ensure_ascii=False)}.")
+    if optional := [name for name in whole if name not in required]:
+        lines.append(f"Facultatif : {', '.join(optional)}.")
+    return " ".join(lines)
 
 
 def _kept(value: Any) -> Any:
