@@ -18,14 +18,16 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from encryption import converter_of
 from register.store import Register
-from workflows.converter import data_converter
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from temporalio.common import SearchAttributeKey
+
+    from settings import CommandSettings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_TIMEOUT: Final = 8.0
@@ -44,8 +46,9 @@ class SearchAttributesRefused(Exception):  # noqa: N818 - same
     """The search attributes are not as they must be; the message says what to do, in French."""
 
 
-async def connect() -> Client:
-    """A client of the server that ``TEMPORAL_*`` and Temporal's profile file choose.
+async def connect(settings: CommandSettings) -> Client:
+    """A client of the server that ``TEMPORAL_*`` and Temporal's profile file choose; what it sends
+    is encrypted when the settings have keys.
 
     Raises ``Unreachable`` when it does not answer within a few seconds.
     """
@@ -57,7 +60,8 @@ async def connect() -> Client:
     config.setdefault("target_host", DEFAULT_ADDRESS)
     try:
         return await asyncio.wait_for(
-            Client.connect(**config, data_converter=data_converter), CONNECT_TIMEOUT
+            Client.connect(**config, data_converter=converter_of(settings.encryption_keys)),
+            CONNECT_TIMEOUT,
         )
     except (RuntimeError, OSError, ValueError) as error:
         # The SDK's text holds addresses and statuses, never a key; its last message is the cause.

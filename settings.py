@@ -245,11 +245,6 @@ class CommandSettings(BaseSettings):
             key = _decoded(secrets[0].get_secret_value())
             if key is None or len(key) != _ENCRYPTION_KEY_SIZE:
                 raise ValueError(f"{name} : clé de 32 octets en base64 attendue")
-        if value:
-            # Running in clear while someone believes it is encrypted would be worse.
-            raise ValueError(
-                "chiffrement des historiques : pas encore pris en charge par cette version"
-            )
         return value
 
     @model_validator(mode="after")

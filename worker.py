@@ -122,7 +122,7 @@ async def serve() -> None:
         raise SettingsError([problem]) from None
     if wrong := faults(POINTS.read_text(encoding="utf-8"), MODULES.read_text(encoding="utf-8")):
         raise SettingsError(wrong)
-    client = await connect()
+    client = await connect(settings)
     async with opened_register(settings.database_url) as register:
         await create_search_attributes(client)
         key = await link_key(register)

@@ -66,8 +66,7 @@ async def _tell(reference: str, name: str, payload: dict[str, Any]) -> None:
     from reception import send_fact
     from settings import load_command_settings
 
-    load_command_settings()  # A misspelt setting stops every program.
-    client = await connect()
+    client = await connect(load_command_settings())
     answer = await answered(send_fact(client, reference, name, payload), reference)
     click.echo(clean(answer.message))
 

@@ -117,7 +117,7 @@ async def reached() -> AsyncIterator[tuple[Client, Register]]:
     from settings import load_command_settings
 
     settings = load_command_settings()
-    client = await connect()
+    client = await connect(settings)
     async with opened_register(settings.database_url) as register:
         yield client, register
 

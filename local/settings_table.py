@@ -79,7 +79,7 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
     ),
     "encryption_keys": (
         "`id=base64,…`",
-        "Chiffrement des historiques ; refusé tant qu'il n'est pas pris en charge",
+        "Chiffrement des historiques : la première clé chiffre, toutes déchiffrent",
     ),
     "public_url": (
         "`https://…`",

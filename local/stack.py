@@ -29,6 +29,7 @@ from connection import (
     create_search_attributes,
     opened_register,
 )
+from encryption import converter_of
 from ending import leave
 from local.mailbox import Mailbox
 from local.ports import LOOPBACK, free_port
@@ -37,6 +38,7 @@ from reception import Refused, parse_contract, start_onboarding
 from service.app import create_app, serving
 from settings import PREFIX, SettingsError, load_settings
 from storage.document_store import DocumentStore
+from storage.links import link_key
 from worker import build_worker
 
 if TYPE_CHECKING:
@@ -91,12 +93,16 @@ async def run(folder: Path) -> None:
                 port=ports["temporal"],
                 ui_port=ports["web"],
                 http_port=ports["api"],
+                converter=converter_of(settings.encryption_keys),
             )
         )
         register = await parts.enter_async_context(opened_register(settings.database_url))
         await create_search_attributes(client)
         store = DocumentStore(settings.documents_url)
-        await parts.enter_async_context(build_worker(client, settings, register, store))
+        key = await link_key(register)
+        await parts.enter_async_context(
+            build_worker(client, settings, register, store, links_key=key)
+        )
         app = create_app(register, store, client, settings.webhook_secrets, settings.sources)
         await parts.enter_async_context(serving(app, LOOPBACK, ports["http"]))
         contract = _example(folder)

@@ -23,6 +23,8 @@ from workflows.search_attributes import SEARCH_ATTRIBUTES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from temporalio.converter import DataConverter
+
 _LATENCY: Final = (
     # The development server throttles itself by default: 50 ms a step, up to 1 s a timer.
     "history.transferProcessorMaxPollRPS=1000",
@@ -105,7 +107,12 @@ def _banner_hidden() -> Iterator[None]:
 
 @asynccontextmanager
 async def lasting_server(
-    folder: Path, *, port: int, ui_port: int, http_port: int | None = None
+    folder: Path,
+    *,
+    port: int,
+    ui_port: int,
+    http_port: int | None = None,
+    converter: DataConverter = data_converter,
 ) -> AsyncIterator[Client]:
     """A server on the real clock that keeps its runs in ``folder`` from one start to the next,
     with its log. Without ``http_port`` the system chooses the port of its HTTP API.
@@ -130,7 +137,7 @@ async def lasting_server(
             start_new_session=True,
         )
     try:
-        yield await _client(process, f"{LOOPBACK}:{port}")
+        yield await _client(process, f"{LOOPBACK}:{port}", converter)
     finally:
         await _stop(process)
 
@@ -139,12 +146,14 @@ def _dynamic_config(values: tuple[str, ...]) -> list[str]:
     return [word for value in values for word in ("--dynamic-config-value", value)]
 
 
-async def _client(process: asyncio.subprocess.Process, address: str) -> Client:
+async def _client(
+    process: asyncio.subprocess.Process, address: str, converter: DataConverter
+) -> Client:
     deadline = asyncio.get_running_loop().time() + _START_SECONDS
     while process.returncode is None and asyncio.get_running_loop().time() < deadline:
         # It listens before its default namespace is ready: count on it only once it answers.
         with contextlib.suppress(Exception):
-            client = await Client.connect(address, data_converter=data_converter)
+            client = await Client.connect(address, data_converter=converter)
             await client.count_workflows(rpc_timeout=timedelta(seconds=2))
             return client
         await asyncio.sleep(0.1)

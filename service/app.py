@@ -53,7 +53,7 @@ _log: Final = logging.getLogger("onboarding.service")
 def create_app(
     register: Register,
     store: DocumentStore,
-    client: Client | Connect = connect,
+    client: Client | Connect,
     secrets: Secrets | None = None,
     own_sources: Path | None = None,
 ) -> FastAPI:
@@ -99,7 +99,11 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
         opened_register(settings.database_url) as register,
         serving(
             create_app(
-                register, store, secrets=settings.webhook_secrets, own_sources=settings.sources
+                register,
+                store,
+                lambda: connect(settings),
+                settings.webhook_secrets,
+                settings.sources,
             ),
             host,
             port,

@@ -484,7 +484,7 @@ async def test_a_port_that_is_taken_is_told(service: Service) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"port {port} : déjà utilisés"):
-            async with serving(create_app(service.register, service.store), LOOPBACK, port):
+            async with serving(create_app(service.register, service.store, _away), LOOPBACK, port):
                 pass
 
 

@@ -164,11 +164,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
             "crm : whsec_ suivi de 24 à 64 octets en base64 attendu",
         ),
         ("ENCRYPTION_KEYS", "k1=c2hvcnQ=", "k1 : clé de 32 octets en base64 attendue"),
-        (
-            "ENCRYPTION_KEYS",
-            f"k1={SECRET}",
-            "chiffrement des historiques : pas encore pris en charge par cette version",
-        ),
+        ("ENCRYPTION_KEYS", f"k1={SECRET},k1={SECRET}", "k1 : identifiant de clé en double"),
     ],
 )
 def test_a_wrong_setting_is_named_with_the_reason(

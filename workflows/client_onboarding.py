@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import effects
     from workflows.agenda import look
     from workflows.alarm import Alarm
+    from workflows.converter import Undecipherable
     from workflows.dispatch import Dispatch
     from workflows.display import Display
     from workflows.handlers import facts_as_handlers
@@ -385,6 +386,9 @@ def _as_sending(o: Onboarding, reminder: Reminder) -> Sending:
 
 
 def _read_contract(arguments: Sequence[Any]) -> Contract:
+    if any(isinstance(argument, Undecipherable) for argument in arguments):
+        # Not the contract's fault: the task is tried again until the worker is given the key.
+        raise RuntimeError("la clé qui a chiffré ce contrat manque à ce worker")
     try:
         if not _is_one_contract(arguments):
             raise _invalid_contract(["un seul objet JSON est attendu : le contrat"])

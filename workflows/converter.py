@@ -23,6 +23,15 @@ class Unreadable:
     beginning: str
 
 
+@dataclass(frozen=True)
+class Undecipherable(Unreadable):
+    """A payload that is encrypted with a key that this program does not have, or altered."""
+
+
+ENCRYPTED: Final = b"binary/encrypted"
+"""The encoding of what ``encryption`` encrypted."""
+
+
 class TolerantPayloadConverter(PydanticPayloadConverter):
     """Pydantic's converter, which hands over unreadable untyped payloads instead of failing."""
 
@@ -35,6 +44,8 @@ class TolerantPayloadConverter(PydanticPayloadConverter):
         return [self._read(payload) for payload in payloads]
 
     def _read(self, payload: Payload) -> Any:
+        if payload.metadata.get("encoding") == ENCRYPTED:
+            return Undecipherable("(chiffré avec une clé inconnue)")
         try:
             [value] = super().from_payloads([payload])
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not vanish
