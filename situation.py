@@ -10,7 +10,7 @@ from process.documents import DOCUMENT_KINDS
 from process.facts import named
 from process.french import full_date, full_instant, plural
 from process.obligations import OBLIGATIONS
-from process.open_points import settled_by
+from process.open_points import advice
 from process.vocabulary import HEALTH_NAMES, ROLE_NAMES, SEVERITY_NAMES, STEP_TITLES
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _awaited(one: dict[str, Any]) -> str:
 
 
 def _point(one: dict[str, Any]) -> str:
-    how = settled_by(one["id"], one.get("kind", ""))
+    how = advice(one["id"])
     owner = _owner(one["owed_by"])
     return f"[{one['id']}] {one['message']}, à régler par : {owner} ; comment : {how}"
 

@@ -1,19 +1,57 @@
-"""How a person settles an open point: what `open_point_settled` may say of each family of them."""
+"""How a person settles an open point: the actions of ``open_point_settled`` that each family takes.
+
+The family of a point is the beginning of its id: ``mail:welcome``, ``piece:plans``…
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-_BY_FAMILY: Final = {
+ACTIONS: Final = {
+    "retry": "réessayer",
+    "done_otherwise": "fait par un autre moyen",
+    "abandon": "y renoncer",
+}
+
+_NEEDED: Final = ("user_guide", "doe_delivery", "incident_sheet")
+"""Sendings that a step is not finished without: they are never given up."""
+
+_SENT_ANYWAY: Final = "l'envoi est déjà retenté sans relâche"
+_REFUSED: Final[dict[str, dict[str, str]]] = {
+    "silence": {"retry": _SENT_ANYWAY},
+    "mailbox": {"retry": "le prochain rappel essaiera de nouveau cette adresse"},
+    "remise": {"retry": "à remettre par un autre moyen, puis done_otherwise"},
+    "waiting": {"retry": "ce fait est jugé de nouveau à chaque fait reçu"},
+}
+_ADVICE: Final = {
     "piece": "« retry » une fois le fichier remis en ordre, ou verser la pièce de nouveau",
-    "waiting_fact": "dire le fait attendu, ou « abandon »",
-    "silence": "de lui-même, dès que le serveur de messagerie accepte l'envoi",
+    "waiting": "dire le fait qu'il attend, ou « abandon »",
+    "silence": "se règle de lui-même dès que le serveur de messagerie accepte l'envoi",
+    "mailbox": "corriger l'adresse (contact_replaced), puis « done_otherwise »",
     "remise": "remettre le document par un autre moyen, puis « done_otherwise »",
 }
-_OTHERWISE: Final = "« retry » (réessayer), « abandon » ou « done_otherwise » (fait par ailleurs)"
 
 
-def settled_by(id_: str, kind: str) -> str:
-    """How to settle the point of that id and kind."""
+def refusal(id_: str, action: str) -> str | None:
+    """Why a point of that id does not take that action; None when it does."""
+    family, _, subject = id_.partition(":")
+    if family in {"mail", "document"} and action == "abandon" and subject.startswith(_NEEDED):
+        return "cet envoi est dû : retry, ou done_otherwise"
+    return _REFUSED.get(family, {}).get(action)
+
+
+def taken_by(id_: str) -> list[str]:
+    """The actions that a point of that id takes, the most likely first."""
+    likely = list(ACTIONS)
+    if id_.startswith("waiting:"):
+        likely.reverse()
+    return [action for action in likely if refusal(id_, action) is None]
+
+
+def advice(id_: str) -> str:
+    """How to settle the point of that id, for a person."""
     family = id_.partition(":")[0]
-    return _BY_FAMILY.get(family) or _BY_FAMILY.get(kind, _OTHERWISE)
+    if family in _ADVICE:
+        return _ADVICE[family]
+    *others, last = [f"« {action} » ({ACTIONS[action]})" for action in taken_by(id_)]
+    return f"{', '.join(others)} ou {last}"

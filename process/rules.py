@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from process import doe, french
+from process import doe, french, open_points
 from process import facts as f
 from process.calendar import elapsed_hours, iso_week, paris_day, start_of
 from process.facts import FACTS, Fact
@@ -640,10 +640,6 @@ def _(o: Onboarding, fact: f.ContactReplaced, _now: datetime) -> None:
         raise AlreadyKnown
 
 
-_NEEDED: Final = ("user_guide", "doe_delivery", "incident_sheet")
-"""The mails without which a step could never be finished."""
-
-
 @_rule(f.OpenPointSettled)
 def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
     point = next((point for point in o.record.open_points if point.id == fact.id), None)
@@ -651,14 +647,8 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
         if any(_same(settled, fact) for settled in o.settled):
             raise AlreadyKnown
         raise Refused(Problem("id", f"aucun point ouvert « {fact.id} »"))
-    if point.kind == "mail" and not point.sending and fact.action == "retry":
-        raise Refused(Problem("action", "l'envoi est déjà retenté sans relâche"))
-    if point.sending and fact.action == "abandon" and point.sending.startswith(_NEEDED):
-        raise Refused(Problem("action", "cet envoi est dû : retry, ou done_otherwise"))
-    if point.kind == "document" and not point.sending and fact.action == "retry":
-        raise Refused(Problem("action", "à remettre par un autre moyen, puis done_otherwise"))
-    if point.kind == "waiting_fact" and fact.action == "retry":
-        raise Refused(Problem("action", "ce fait est jugé de nouveau à chaque fait reçu"))
+    if reason := open_points.refusal(point.id, fact.action):
+        raise Refused(Problem("action", reason))
 
 
 @_rule(f.LimitMoved)

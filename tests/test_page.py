@@ -164,7 +164,8 @@ def test_the_page_lists_open_points_waiting_and_refused_facts() -> None:
     shown = page(case, "2026-03-20 12:00")
     assert (
         "- `mail:welcome` depuis le vendredi 20 mars 2026, chef de projet : Refusé → « retry » "
-        "\\(réessayer\\), « abandon » ou « done\\_otherwise » \\(fait par ailleurs\\)" in shown
+        "\\(réessayer\\), « done\\_otherwise » \\(fait par un autre moyen\\) ou « abandon » "
+        "\\(y renoncer\\)" in shown
     )
     answer = re.search(r"`open_point_settled` : `(.*)`", shown)
     assert answer is not None

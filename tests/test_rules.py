@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from process import doe, rules
-from process.facts import FACTS
+from process import doe, open_points, rules
+from process.facts import FACTS, OpenPointSettled
 from process.orders import ReadPiece
 from process.policy import Policy
 from process.record import OpenPoint
@@ -815,9 +815,9 @@ def test_an_open_point_is_settled_once() -> None:
 def test_a_fact_that_waits_is_not_tried_again_by_hand() -> None:
     case = Case()
     case.o.record.open_points.append(
-        OpenPoint(id="w", kind="waiting_fact", message="x", since=t(NOW), owed_by="project_manager")
+        OpenPoint(id="waiting:x:1", kind="waiting_fact", message="x", since=t(NOW), owed_by="project_manager")
     )
-    settle = {"id": "w", "by": "Chef", "reason": "x"}
+    settle = {"id": "waiting:x:1", "by": "Chef", "reason": "x"}
     assert case.refused("open_point_settled", NOW, **settle, action="retry") == (
         "action : ce fait est jugé de nouveau à chaque fait reçu"
     )
@@ -851,3 +851,34 @@ def test_judging_changes_nothing() -> None:
     assert case.o.record.model_dump_json() == before
     assert case.o.phases["P1"].firm_slots == []
     assert set(rules._RULES) == set(FACTS.values())
+
+
+@pytest.mark.parametrize(
+    ("id_", "kind", "sending"),
+    [
+        ("mail:welcome", "mail", "welcome"),
+        ("mail:doe_delivery:2", "mail", "doe_delivery:2"),
+        ("document:user_guide:1", "document", "user_guide:1"),
+        ("silence:welcome", "mail", None),
+        ("mailbox:x@y.example", "mail", None),
+        ("remise:DOE-X-1-v1", "document", None),
+        ("piece:plans", "piece", None),
+        ("waiting:doe_received:0123", "waiting_fact", None),
+    ],
+)
+def test_the_answer_that_is_proposed_for_a_point_is_taken(
+    id_: str, kind: Any, sending: str | None
+) -> None:
+    case = Case()
+    now = t("2026-03-20 10:00")
+    case.o.record.open_point(id_, kind, "Refusé", now, sending)
+    said = {"id": id_, "by": "Claire", "reason": "fait"}
+    proposed = open_points.taken_by(id_)
+    assert proposed
+    for action in ("retry", "abandon", "done_otherwise"):
+        fact = OpenPointSettled.model_validate({**said, "action": action})
+        if action in proposed:
+            rules.judge(case.o, "open_point_settled", fact, {**said, "action": action}, now)
+        else:
+            with pytest.raises(rules.Refused):
+                rules.judge(case.o, "open_point_settled", fact, {**said, "action": action}, now)

@@ -471,7 +471,7 @@ def test_a_status_reads_in_french() -> None:
         "Points ouverts (les régler : fact MIL-1 open_point_settled) :",
         (
             "  - [mail:welcome] Mail refusé, à régler par : chef de projet ; comment : « retry » "
-            "(réessayer), « abandon » ou « done_otherwise » (fait par ailleurs)"
+            "(réessayer), « done_otherwise » (fait par un autre moyen) ou « abandon » (y renoncer)"
         ),
         (
             "  - [piece:plans] Fichier vide, à régler par : chef de projet ; comment : « retry » "

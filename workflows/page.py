@@ -20,7 +20,7 @@ from process.facts import FACTS
 from process.health import health
 from process.obligations import Deadline
 from process.onboarding import MILEO_ROLES, Onboarding
-from process.open_points import settled_by
+from process.open_points import advice, taken_by
 from process.orders import IssuedDocument
 from process.record import OpenPoint
 from process.vocabulary import (
@@ -148,12 +148,12 @@ def _open_points(o: Onboarding) -> list[str]:
 def _point(point: OpenPoint) -> str:
     since = french.full_date(paris_day(point.since))
     who = ROLE_NAMES.get(point.owed_by, point.owed_by)
-    how = settled_by(point.id, point.kind)
+    how = advice(point.id)
     return f"{_code(point.id)} depuis le {since}, {who} : {_safe(point.message)} → {_safe(how)}"
 
 
 def _answer(point: OpenPoint) -> str:
-    said = {"id": point.id, "action": "retry", "by": "votre nom", "reason": "pourquoi"}
+    said = {"id": point.id, "action": taken_by(point.id)[0], "by": "votre nom", "reason": "pourquoi"}
     return json.dumps(said, ensure_ascii=False)
 
 
