@@ -17,11 +17,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     DataConverter,
-    DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
 )
 
-from workflows.converter import ENCRYPTED, data_converter
+from workflows.converter import ENCRYPTED, PlainFailureConverter, data_converter
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -90,6 +89,13 @@ def codec_of(keys: Mapping[str, Sequence[SecretStr]]) -> EncryptionCodec | None:
     )
 
 
+class _SealedFailureConverter(PlainFailureConverter):
+    """The message and the stack of a failure travel in a payload, which is encrypted."""
+
+    def __init__(self) -> None:
+        super().__init__(encode_common_attributes=True)
+
+
 def converter_of(keys: Mapping[str, Sequence[SecretStr]]) -> DataConverter:
     """Our data converter, encrypting when there are keys: the messages of failures too."""
     codec = codec_of(keys)
@@ -98,5 +104,5 @@ def converter_of(keys: Mapping[str, Sequence[SecretStr]]) -> DataConverter:
     return replace(
         data_converter,
         payload_codec=codec,
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        failure_converter_class=_SealedFailureConverter,
     )

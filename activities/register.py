@@ -52,6 +52,7 @@ class RegisterActivities:
             reason=reason,
             calendar=calendar,
             policy=self._settings.policy.model_dump(mode="json"),
+            headlines=True,
         )
 
     @activity.defn(name="read_worked_days")

@@ -21,6 +21,7 @@ _REFUSED: Final[dict[str, dict[str, str]]] = {
     "silence": {"retry": _SENT_ANYWAY},
     "mailbox": {"retry": "le prochain rappel essaiera de nouveau cette adresse"},
     "remise": {"retry": "à remettre par un autre moyen, puis done_otherwise"},
+    "afflux": {"retry": "il n'y a rien à réessayer"},
     "waiting": {"retry": "ce fait est jugé de nouveau à chaque fait reçu"},
 }
 _ADVICE: Final = {
@@ -28,6 +29,7 @@ _ADVICE: Final = {
     "waiting": "dire le fait qu'il attend, ou « abandon »",
     "silence": "se règle de lui-même dès que le serveur de messagerie accepte l'envoi",
     "mailbox": "corriger l'adresse (contact_replaced), puis « done_otherwise »",
+    "afflux": "vérifier l'émetteur des messages, puis « done_otherwise »",
     "remise": "remettre le document par un autre moyen, puis « done_otherwise »",
 }
 

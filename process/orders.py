@@ -246,6 +246,9 @@ class Opening(Order):
     calendar: WorkedDays
     policy: dict[str, Any]
     """The settings of PROCESS.md in force, recorded for the life of the run."""
+    headlines: bool = False
+    """Recorded so as well: what the run does since it was opened by code that knows it, without
+    the marker that ``workflow.patched`` leaves in the timeline. See ``Record.headlines``."""
 
 
 class ReadWorkedDays(Order):

@@ -18,6 +18,9 @@ REJECTED_BYTES: Final = 2_000
 MESSAGE_CHARACTERS: Final = 1_000
 
 
+PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood"]
+
+
 class TakenFact(BaseModel):
     """A fact that counts, in the order of acceptance."""
 
@@ -99,7 +102,7 @@ class OpenPoint(BaseModel):
     """Something a person must see and settle; it blocks nothing else."""
 
     id: str
-    kind: Literal["mail", "document", "piece", "waiting_fact"]
+    kind: PointKind
     message: str
     since: datetime
     owed_by: str
@@ -125,6 +128,9 @@ class Record(BaseModel):
     document_subjects: dict[str, list[str]] = {}
     """For each kind of document, its subjects in order: the n of ``TYPE-contract-n-vN``."""
     document_versions: dict[str, int] = {}
+    headlines: bool = False
+    """The register is written when the headline changes; runs begun before that write each change
+    of ``status``."""
     reads_pieces: bool = False
     """The files of the DOE are read: not in the runs begun before that could be done."""
     not_read: list[str] = []
@@ -145,7 +151,7 @@ class Record(BaseModel):
     def open_point(
         self,
         id_: str,
-        kind: Literal["mail", "document", "piece", "waiting_fact"],
+        kind: PointKind,
         message: str,
         now: datetime,
         sending: str | None = None,

@@ -30,6 +30,8 @@ MAX_TAKEN_BYTES: Final = 800_000
 """What a run may retain in all: it must fit in one message of the engine (2 MB) with the rest."""
 
 MAX_WAITING_BYTES: Final = 200_000
+MAX_WAITING: Final = 200
+"""Facts: each that is accepted has them all judged again."""
 
 
 class Refused(Exception):  # noqa: N818 - named after the outcome it stands for

@@ -864,6 +864,7 @@ def test_judging_changes_nothing() -> None:
         ("remise:DOE-X-1-v1", "document", None),
         ("piece:plans", "piece", None),
         ("waiting:doe_received:0123", "waiting_fact", None),
+        ("afflux", "flood", None),
     ],
 )
 def test_the_answer_that_is_proposed_for_a_point_is_taken(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +17,9 @@ from process.orders import Sending
 from process.reminders import Reminder
 from workflows.sendings import step_of, title
 from workflows.steps import STEPS, any_step
+
+_REMINDED: Final = 80
+"""Characters of what a reminder is about: a line of the timeline shows no more."""
 
 _PAUSED: Final = frozenset({"deviation_request", "deviation_notice", "interview_invitation"})
 """What time alone would send, and a suspension holds back."""
@@ -83,7 +87,8 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     ]
     rung = reminders.next_rung(chased, now)
     if rung is not None:
-        wakes.append(Wake(rung.at, f"rappel, {rung.text}"))
+        text = textwrap.shorten(rung.text, _REMINDED, placeholder="…")
+        wakes.append(Wake(rung.at, f"rappel, {text}"))
     return Agenda(
         sendings=[sending for sending in owed.values() if sending.at is None or sending.at <= now],
         reminders=reminders.due_reminders(chased, o.record.rung_at, now),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.handlers import facts_as_handlers
     from workflows.intake import Intake
     from workflows.names import WORKFLOW_TYPE
+    from workflows.page import summary
     from workflows.reading import Reading
     from workflows.reporting import status
     from workflows.sendings import mail, plain
@@ -53,6 +54,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.step7_evaluation import closing
 
 
+_FLOOD_PATCH: Final = "flood"
+_READ_AT_ONCE: Final = 500
+"""Signals read in one workflow task: some tenths of a second of the two that it may take."""
+_BREATH: Final = timedelta(milliseconds=1)
+_PRESSED: Final = 1.5
+"""How far past the suggestion the history may grow before the new run is no longer put off: 6,144
+events by default, of the 10,000 signals and 51,200 events at which the server stops a run."""
+_FLOOD: Final = (
+    "Beaucoup de messages en peu de temps : l'onboarding s'est poursuivi dans une nouvelle "
+    "exécution, aucun fait n'est perdu. Vérifier qui les envoie"
+)
 _OVER: Final = "l'onboarding est terminé : plus aucun fait n'est retenu"
 
 
@@ -90,6 +102,8 @@ class ClientOnboarding:
         self._alarm = Alarm()
         self._life: Life | None = None
         self._unread: list[tuple[str, Sequence[Any], datetime]] = []
+        self._suggested_at = 0
+        """The length of the history when a new run was first suggested."""
         self._completed = False
 
     @workflow.run
@@ -177,7 +191,7 @@ class ClientOnboarding:
     async def answer(self, name: str, arguments: Sequence[Any]) -> FactAnswer:
         """Take an update, after the signals that came before it."""
         await workflow.wait_condition(lambda: self._life is not None)
-        self._read_signals()
+        await self._read_signals()
         if self._completed:
             raise _refusal(rules.Refused(_OVER))
         try:
@@ -200,9 +214,18 @@ class ClientOnboarding:
             raise RuntimeError("the onboarding is not open yet")
         return self._life
 
-    def _read_signals(self) -> None:
+    async def _read_signals(self) -> None:
+        """Read what came, in order; a flood in several tasks, each within the time it may take."""
         while self._unread:
-            name, arguments, received_at = self._unread.pop(0)
+            self._read_some()
+            if self._unread:
+                await workflow.sleep(_BREATH, summary=summary("afflux de messages : suite"))
+
+    def _read_some(self) -> None:
+        flooded = len(self._unread) > _READ_AT_ONCE and workflow.patched(_FLOOD_PATCH)
+        count = _READ_AT_ONCE if flooded else len(self._unread)
+        unread, self._unread = self._unread[:count], self._unread[count:]
+        for name, arguments, received_at in unread:
             if self._completed:
                 self._open_life.intake.reject(name, arguments, _OVER, received_at)
             else:
@@ -224,7 +247,7 @@ class ClientOnboarding:
         )
         if not opening.claimed:
             return opening.reason or "référence déjà utilisée"
-        start = Record(started_at=now, looked_at=now)
+        start = Record(started_at=now, looked_at=now, headlines=opening.headlines)
         policy = Policy.model_validate(opening.policy)
         carried = Carried(record=start, days=opening.calendar, policy=policy)
         self._life = Life(contract, carried, self._alarm)
@@ -242,7 +265,7 @@ class ClientOnboarding:
             life.reading.reap()
             life.display.reap()
             await self._renew_history(life)
-            self._read_signals()
+            await self._read_signals()
             await _renew_calendar(life)
             now = workflow.now()
             _let_time_pass(life, now)
@@ -283,7 +306,7 @@ class ClientOnboarding:
         self._alarm.set(None)
         self._completed = True
         while True:
-            self._read_signals()
+            await self._read_signals()
             now = workflow.now()
             await life.display.show_the_end(deadlines(life.o, now), now)
             if not self._unread:
@@ -291,12 +314,22 @@ class ClientOnboarding:
 
     async def _renew_history(self, life: Life) -> None:
         """Go on in a new run when the history grows long, at a moment when nothing is under way:
-        the record carries all there is to know."""
-        if not workflow.info().is_continue_as_new_suggested() or not life.quiet:
+        the record carries all there is to know. Under a flood there is no such moment: what is
+        under way then starts again there, each mail under the Message-ID it had."""
+        info = workflow.info()
+        if not info.is_continue_as_new_suggested():
+            return
+        length = info.get_current_history_length()
+        self._suggested_at = self._suggested_at or length
+        pressed = length > self._suggested_at * _PRESSED and workflow.patched(_FLOOD_PATCH)
+        if not life.quiet and not pressed:
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._read_signals()
-        if not life.quiet or self._alarm.is_ringing:
+        await self._read_signals()
+        if pressed:
+            life.dispatch.hand_over()
+            life.o.record.open_point("afflux", "flood", _FLOOD, workflow.now())
+        elif not life.quiet or self._alarm.is_ringing:
             return
         carried = Carried(record=life.o.record, days=life.days, policy=life.o.policy)
         contract = life.o.contract.model_dump(mode="json")

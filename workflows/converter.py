@@ -2,7 +2,8 @@
 
 The SDK logs, and drops, a signal whose payload does not decode. Where no type is asked for (the
 handlers of facts and the run take whatever comes), what cannot be read is handed over as
-``Unreadable``, so that it is refused with a reason and kept.
+``Unreadable``, so that it is refused with a reason and kept. What is refused is answered with its
+reason alone.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
+from temporalio.exceptions import ApplicationError
+
+_REFUSALS: Final = {"FactRefused", "InvalidContract"}
 
 
 @dataclass(frozen=True)
@@ -53,4 +58,20 @@ class TolerantPayloadConverter(PydanticPayloadConverter):
         return value
 
 
-data_converter: Final = DataConverter(payload_converter_class=TolerantPayloadConverter)
+class PlainFailureConverter(DefaultFailureConverter):
+    """A refusal is told to a person: the web UI would show, below its reason, the files and lines
+    of this program."""
+
+    def to_failure(
+        self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure
+    ) -> None:
+        """Encode an exception; a refusal without its stack."""
+        if isinstance(exception, ApplicationError) and exception.type in _REFUSALS:
+            exception = exception.with_traceback(None)
+        super().to_failure(exception, payload_converter, failure)
+
+
+data_converter: Final = DataConverter(
+    payload_converter_class=TolerantPayloadConverter,
+    failure_converter_class=PlainFailureConverter,
+)

@@ -29,6 +29,7 @@ class Dispatch:
         self._o = o
         self._stir = stir
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._given: dict[str, Sending] = {}
 
     @property
     def idle(self) -> bool:
@@ -40,7 +41,7 @@ class Dispatch:
         is seen and tried again once mended; it never passes in silence."""
         for key, task in list(self._under_way.items()):
             if task.done():
-                del self._under_way[key]
+                del self._under_way[key], self._given[key]
                 if not task.cancelled():
                     task.result()
 
@@ -49,6 +50,13 @@ class Dispatch:
         for key, task in self._under_way.items():
             if key not in keys:
                 task.cancel()
+
+    def hand_over(self) -> None:
+        """Leave what is under way to the next run, which starts it again. The server forgets the
+        activities of a run that ends."""
+        for key in self._under_way:
+            entry = self._o.record.sendings[key]
+            entry.state, entry.held = "again", self._given[key]
 
     def start(self, sending: Sending, now: datetime) -> None:
         """Set a sending going; its documents get their references for good."""
@@ -62,6 +70,7 @@ class Dispatch:
         entry.content = sending.content
         if entry.replaces:
             sending = _replacing(sending, entry.replaces)
+        self._given[sending.key] = sending
         with of_step(step_of(sending.kind)):
             self._under_way[sending.key] = asyncio.create_task(self._perform(sending, entry))
 

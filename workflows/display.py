@@ -21,8 +21,6 @@ from workflows.reporting import projection
 from workflows.search_attributes import picture
 
 _PAUSE: Final = timedelta(minutes=10)
-_PATCH: Final = "register-headlines"
-"""Runs begun before it write each change of ``status`` to the register."""
 
 
 class Display:
@@ -60,7 +58,7 @@ class Display:
         shown = projection(self._o, held, now)
         self._upsert(shown)
         self._describe(held, now, completed=False)
-        same = self._projected is not None and _same(shown, self._projected)
+        same = self._projected is not None and self._same(shown, self._projected)
         if self.retry_at and now >= self.retry_at:
             self.retry_at = None
         if quiet and self.idle and not same and not self.retry_at:
@@ -94,9 +92,17 @@ class Display:
             workflow.upsert_search_attributes(changed)
             self._attributes.update(wanted)
 
+    def _same(self, shown: Projection, seen: Projection) -> bool:
+        """Whether the register needs not be written: each writing is an event of the history, and
+        a line of the timeline that says nothing to its reader."""
+        if not self._o.record.headlines:
+            return shown.model_copy(update={"at": seen.at}) == seen
+        return _headline(shown) == _headline(seen)
+
     async def _project(self, shown: Projection) -> None:
         try:
-            await effects.project(shown, "registre" if _headlines() else "project_onboarding")
+            name = "registre" if self._o.record.headlines else "project_onboarding"
+            await effects.project(shown, name)
         except FailureError:
             # The next picture replaces this one, a little later; the last one is never given up.
             workflow.logger.warning("register out of reach, projection postponed")
@@ -104,19 +110,6 @@ class Display:
             self.retry_at = workflow.now() + _PAUSE
         finally:
             self._stir()
-
-
-def _headlines() -> bool:
-    """Whether the register is written when the headline changes, not at each detail: every
-    writing is an event of the history, and a line of the timeline that says nothing to its
-    reader."""
-    return workflow.patched(_PATCH)
-
-
-def _same(shown: Projection, seen: Projection) -> bool:
-    if not _headlines():
-        return shown.model_copy(update={"at": seen.at}) == seen
-    return _headline(shown) == _headline(seen)
 
 
 def _headline(shown: Projection) -> tuple[object, ...]:

@@ -109,7 +109,8 @@ class Intake:
         except rules.Waits as waits:
             if not any((w.fact, w.payload) == (name, payload) for w in record.waiting):
                 size = sum(len(canonical(w.payload)) for w in record.waiting)
-                if size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
+                full = len(record.waiting) >= rules.MAX_WAITING
+                if full or size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
                     raise rules.Refused("trop de faits attendent déjà") from None
                 record.waiting.append(
                     WaitingFact(

@@ -153,7 +153,12 @@ def _point(point: OpenPoint) -> str:
 
 
 def _answer(point: OpenPoint) -> str:
-    said = {"id": point.id, "action": taken_by(point.id)[0], "by": "votre nom", "reason": "pourquoi"}
+    said = {
+        "id": point.id,
+        "action": taken_by(point.id)[0],
+        "by": "votre nom",
+        "reason": "pourquoi",
+    }
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -271,7 +276,7 @@ def _section(title: str, items: Iterable[str], shown: int = _SHOWN) -> list[str]
 
 def _safe(text: str) -> str:
     """Untrusted text shown as it is, on one line: no mark-up, no link, no HTML."""
-    return re.sub(r"([\\`*_{}\[\]()<>#|~!&@])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]()<>#|~!&])", r"\\\1", " ".join(text.split()))
 
 
 def _code(text: str) -> str:
