@@ -15,32 +15,32 @@ from service.problems import Problem
 _READ_SECONDS: Final = 30
 """What a sender gets to send its message."""
 
-_DISCARDED_BYTES: Final = 10 * MAX_JSON_BYTES
-"""What is read, and not kept, of a message that is too large: a connection that is cut while its
-sender still writes would lose our answer."""
+_DISCARDED: Final = 10
+"""How many times the limit is read, and not kept, of a message that is too large: a connection that is
+cut while its sender still writes would lose our answer."""
 
 
-async def read_body(request: Request) -> bytes:
-    """The body of the request, of which 1 MB at most is ever held. Raises ``Problem`` beyond,
+async def read_body(request: Request, limit: int = MAX_JSON_BYTES) -> bytes:
+    """The body of the request, of which ``limit`` bytes at most are ever held. Raises ``Problem`` beyond,
     ``Unreadable`` when it does not come whole."""
     size = 0
     announced = _announced(request)
     waits_for_us = "expect" in request.headers
-    if announced > _DISCARDED_BYTES or (waits_for_us and announced > MAX_JSON_BYTES):
-        raise _too_large()
+    if announced > _DISCARDED * limit or (waits_for_us and announced > limit):
+        raise _too_large(limit)
     body = bytearray()
     try:
         async with asyncio.timeout(_READ_SECONDS):
             async for part in request.stream():
                 size += len(part)
-                if size > _DISCARDED_BYTES:
+                if size > _DISCARDED * limit:
                     break
-                if max(size, announced) <= MAX_JSON_BYTES:
+                if max(size, announced) <= limit:
                     body += part
     except (TimeoutError, ClientDisconnect):
         raise Unreadable("le contenu n'est pas arrivé en entier") from None
-    if size > MAX_JSON_BYTES:
-        raise _too_large()
+    if size > limit:
+        raise _too_large(limit)
     return bytes(body)
 
 
@@ -50,9 +50,9 @@ def _announced(request: Request) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _too_large() -> Problem:
+def _too_large(limit: int) -> Problem:
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "Ce message est trop volumineux",
-        f"Un message compte au plus {MAX_JSON_BYTES // 1_000_000} Mo.",
+        f"Un message compte au plus {limit // 1_000_000} Mo.",
     )

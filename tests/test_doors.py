@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -473,3 +474,37 @@ async def test_the_event_of_a_signing_service_completes_the_draft(door: Door) ->
     refused(await door.http.post("/contracts/nobody", content=b"{}"), 404)
     # Its key opens its own route only.
     refused(await door.post("/contracts", draft, secret=YOUSIGN), 401)
+
+
+async def test_a_thousand_copies_of_one_message_are_one_onboarding(door: Door) -> None:
+    whole = a_contract()
+    kickoff = {"starts_at": SOON, "place": "Angers"}
+    path = f"/onboardings/{whole['reference']}/facts/kickoff_planned"
+
+    async def copies(where: str, value: object, id_: str) -> Counter[str]:
+        left = list(range(500))
+        outcomes = Counter[str]()
+
+        async def send() -> None:
+            while left:
+                left.pop()
+                answer = await door.post(where, value, id_=id_)
+                outcomes[answer.json().get("outcome", str(answer.status_code))] += 1
+
+        await asyncio.gather(*(send() for _ in range(40)))
+        return outcomes
+
+    started = await copies("/contracts", whole, "same-contract")
+    assert set(started) <= {"started", "known"}
+    assert started["started"] >= 1
+    told = await copies(path, kickoff, "same-fact")
+    assert set(told) <= {"accepted", "known"}
+
+    assert door.temporal is not None
+    assert await runs(door.temporal, f"onboarding-{whole['reference']}") == 1
+    journal = await door.temporal.get_workflow_handle(f"onboarding-{whole['reference']}").query(
+        "journal"
+    )
+    assert [one["fact"] for one in journal["facts"]] == ["kickoff_planned"]
+    kept = await door.register.deliveries(whole["reference"])
+    assert [one.message_id for one in kept] == ["same-contract", "same-fact"]

@@ -815,7 +815,13 @@ def test_an_open_point_is_settled_once() -> None:
 def test_a_fact_that_waits_is_not_tried_again_by_hand() -> None:
     case = Case()
     case.o.record.open_points.append(
-        OpenPoint(id="waiting:x:1", kind="waiting_fact", message="x", since=t(NOW), owed_by="project_manager")
+        OpenPoint(
+            id="waiting:x:1",
+            kind="waiting_fact",
+            message="x",
+            since=t(NOW),
+            owed_by="project_manager",
+        )
     )
     settle = {"id": "waiting:x:1", "by": "Chef", "reason": "x"}
     assert case.refused("open_point_settled", NOW, **settle, action="retry") == (

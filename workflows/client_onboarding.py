@@ -225,11 +225,16 @@ class ClientOnboarding:
         flooded = len(self._unread) > _READ_AT_ONCE and workflow.patched(_FLOOD_PATCH)
         count = _READ_AT_ONCE if flooded else len(self._unread)
         unread, self._unread = self._unread[:count], self._unread[count:]
+        record = self._open_life.o.record
+        rejected_before = record.rejected_count
         for name, arguments, received_at in unread:
             if self._completed:
                 self._open_life.intake.reject(name, arguments, _OVER, received_at)
             else:
                 self._open_life.intake.hear(name, arguments, received_at)
+        if rejected := record.rejected_count - rejected_before:
+            counter = workflow.metric_meter().create_counter("onboarding_facts")
+            counter.add(rejected, {"outcome": "refused", "door": "signal"})
 
     # The life of the run
 
