@@ -1,7 +1,7 @@
 # Every target sets itself up: the environment is .venv/, made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint lock clean
+.PHONY: help chaos demo run test lint lock audit sbom clean
 .DELETE_ON_ERROR:
 
 # The first Python that is recent enough; PYTHON=… chooses another one.
@@ -21,6 +21,9 @@ run: .venv/.ready ## Run the whole system on this machine, until Ctrl-C
 test: .venv/.ready ## Run every test that needs nothing more than this machine
 	@.venv/bin/python -m pytest --numprocesses=auto --dist=loadfile
 
+chaos: .venv/.ready ## Play whole onboardings under faults, ten minutes: docs/reliability.md
+	@.venv/bin/python -m chaos
+
 lint: .venv/.ready ## Check format, lint and types
 	@failed=0; \
 	.venv/bin/ruff check . || failed=1; \
@@ -28,10 +31,21 @@ lint: .venv/.ready ## Check format, lint and types
 	.venv/bin/mypy || failed=1; \
 	exit $$failed
 
-lock: ## Choose the versions anew (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
-		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+LOCKED = --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+lock: ## Choose the versions anew (needs uv): for development, and for the image with hashes
+	uv pip compile pyproject.toml $(LOCKED) --all-extras --upgrade \
 		--output-file requirements.lock
+	uv pip compile pyproject.toml $(LOCKED) --constraint requirements.lock --generate-hashes \
+		--output-file requirements-runtime.lock
+
+audit: .venv/.ready ## Look for known vulnerabilities in what production installs (needs the network)
+	@.venv/bin/python -m local.audit
+
+sbom: .venv/.ready ## Write var/sbom.json, the CycloneDX bill of what production installs
+	@mkdir -p var
+	@.venv/bin/python -m cyclonedx_py requirements requirements-runtime.lock --pyproject pyproject.toml --output-reproducible --validate --output-file var/sbom.json
 
 clean: ## Remove the environment and everything under var/
 	rm -rf .venv var

@@ -4,7 +4,10 @@ profile file choose, with our data converter and our search attributes, and the 
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import re
+import socket
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +17,8 @@ from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
     ListSearchAttributesRequest,
 )
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
+from temporalio.common import HeaderCodecBehavior
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -26,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from temporalio.common import SearchAttributeKey
+    from temporalio.runtime import Runtime
 
+    from observing.traces import Program
     from settings import CommandSettings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
@@ -46,9 +52,12 @@ class SearchAttributesRefused(Exception):  # noqa: N818 - same
     """The search attributes are not as they must be; the message says what to do, in French."""
 
 
-async def connect(settings: CommandSettings) -> Client:
+async def connect(
+    settings: CommandSettings, program: Program = "starter", runtime: Runtime | None = None
+) -> Client:
     """A client of the server that ``TEMPORAL_*`` and Temporal's profile file choose; what it sends
-    is encrypted when the settings have keys.
+    is encrypted when the settings have keys, and traced in the name of ``program`` when they have
+    where to. ``runtime`` is that of a program with metrics of its own.
 
     Raises ``Unreachable`` when it does not answer within a few seconds.
     """
@@ -60,7 +69,14 @@ async def connect(settings: CommandSettings) -> Client:
     config.setdefault("target_host", DEFAULT_ADDRESS)
     try:
         return await asyncio.wait_for(
-            Client.connect(**config, data_converter=converter_of(settings.encryption_keys)),
+            Client.connect(
+                **config,
+                identity=_identity(program),
+                data_converter=converter_of(settings.encryption_keys),
+                interceptors=_tracing(settings, program),
+                header_codec_behavior=HeaderCodecBehavior.CODEC,
+                runtime=runtime,
+            ),
             CONNECT_TIMEOUT,
         )
     except (RuntimeError, OSError, ValueError) as error:
@@ -72,6 +88,22 @@ async def connect(settings: CommandSettings) -> Client:
             f"(variable TEMPORAL_ADDRESS) : {reason}"
         )
         raise Unreachable(message) from error
+
+
+def _identity(program: Program) -> str:
+    """What the histories, hence the audit (``privacy.audit``), say of who acted."""
+    if program == "starter":
+        return f"starter.py {getpass.getuser()}@{socket.gethostname()}"
+    # Of a worker, it tells the processes apart too.
+    return f"{program} {os.getpid()}@{socket.gethostname()}"
+
+
+def _tracing(settings: CommandSettings, program: Program) -> list[Interceptor]:
+    if settings.traces_endpoint is None:
+        return []
+    from observing.traces import Tracing  # noqa: PLC0415 - heavy, and for who asks only
+
+    return [Tracing(settings.traces_endpoint, program)]
 
 
 @asynccontextmanager

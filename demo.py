@@ -19,6 +19,7 @@ from typing import Final
 from rich.console import Console
 
 from activities.working_days import read_worked_days
+from beginning import keep_private
 from ending import leave
 from local import scenarios
 from local.ports import free_port
@@ -95,5 +96,6 @@ async def _until_interrupted() -> None:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     leave(asyncio.run(main()))

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -268,9 +269,10 @@ async def watch_lone_signature(client: Client, reference: str, signed_at: str) -
 
 
 async def send_fact(
-    client: Client, reference: str, name: str, payload: dict[str, Any]
+    client: Client, reference: str, name: str, payload: dict[str, Any], *, door: str | None = None
 ) -> FactAnswer:
-    """Tell the onboarding a fact, as an update. Raises ``Refused`` with its reasons.
+    """Tell the onboarding a fact, as an update; ``door`` (``http:crm``, ``cli:login``) is what the
+    audit says of who came. Raises ``Refused`` with its reasons.
 
     Sent again with its ``fact_id`` after a silence, it counts once: the onboarding remembers the
     ids it counted. The id of the update is each time another one, since the server would answer a
@@ -287,7 +289,11 @@ async def send_fact(
     try:
         answer: FactAnswer = await _patiently(
             lambda: handle.execute_update(
-                name, payload, result_type=FactAnswer, rpc_timeout=CALL_TIMEOUT
+                name,
+                payload,
+                id=f"{door}:{uuid4()}" if door else None,
+                result_type=FactAnswer,
+                rpc_timeout=CALL_TIMEOUT,
             )
         )
     except WorkflowUpdateFailedError as error:

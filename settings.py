@@ -12,7 +12,7 @@ import os
 import re
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -45,6 +45,17 @@ _SIGNING_KEY_SIZES: Final = range(24, 65)
 _ENCRYPTION_KEY_SIZE: Final = 32
 """Bytes."""
 
+_LAST_PORT: Final = 65_535
+
+_BY_FILE: Final = "_FILE"
+"""Ends the name of the variable that gives the path of a secret instead of the secret."""
+
+_SECRET_FILE_BYTES: Final = 64_000
+"""More than any secret of ours; a path to something else is told, not read."""
+
+_CODEC_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
+"""Long enough that none is ever guessed."""
+
 
 class SettingsError(Exception):
     """The settings are wrong: one French line a problem, never with a value of a secret."""
@@ -71,6 +82,16 @@ class Mailbox(BaseModel):
         if named is None:
             return {"email": value.strip()}
         return {"name": named["name"].strip() or None, "email": named["email"].strip()}
+
+
+class CodecToken(BaseModel):
+    """Who may use the codec server: to read, or to write too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    right: Literal["read", "act"]
+    secret: SecretStr
 
 
 def _entries(value: object) -> object:
@@ -120,6 +141,29 @@ def _named_secrets(value: object) -> object:
     return secrets
 
 
+def _codec_tokens(value: object) -> object:
+    """``name:read=secret,name:act=secret`` → the tokens. Secrets are never quoted back."""
+    entries = _entries(value)
+    if entries is value:
+        return value
+    tokens = []
+    for entry in cast("list[str]", entries):
+        who, _, secret = entry.partition("=")
+        named = re.fullmatch(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63}):(?P<right>read|act)", who)
+        if named is None:
+            raise ValueError(
+                "forme attendue : nom:read=jeton ou nom:act=jeton, séparés par des virgules"
+            )
+        if not _CODEC_TOKEN.fullmatch(secret):
+            raise ValueError(
+                f"{named['name']} : jeton de 32 à 128 lettres, chiffres, « - » ou « _ » attendu"
+            )
+        tokens.append({**named.groupdict(), "secret": secret})
+    if len({token["secret"] for token in tokens}) < len(tokens):
+        raise ValueError("un même jeton est donné deux fois")
+    return tokens
+
+
 def _decoded(text: str) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True)
@@ -130,6 +174,7 @@ def _decoded(text: str) -> bytes | None:
 Days = Annotated[frozenset[date], BeforeValidator(_days)]
 DaysByZone = Annotated[dict[Zone, frozenset[date]], BeforeValidator(_days_by_zone)]
 NamedSecrets = Annotated[dict[str, tuple[SecretStr, ...]], BeforeValidator(_named_secrets)]
+CodecTokens = Annotated[tuple[CodecToken, ...], BeforeValidator(_codec_tokens)]
 
 
 class CalendarSettings(BaseModel):
@@ -192,6 +237,13 @@ class CommandSettings(BaseSettings):
     link_days: int = Field(default=30, ge=1, le=365)
     """How long a link to a document stays open."""
 
+    retention_documents_years: int = Field(default=10, ge=1, le=100)
+    """How long the documents of an onboarding are kept once it is over."""
+    retention_contacts_months: int = Field(default=36, ge=1, le=1_200)
+    """How long its people are named."""
+    retention_deliveries_days: int = Field(default=400, ge=7, le=36_500)
+    """How long drafts, and messages of other services, are kept."""
+
     mail_from: Mailbox | None = None
     head_of_projects: Mailbox | None = None
 
@@ -199,7 +251,17 @@ class CommandSettings(BaseSettings):
     """A folder of sources of contracts beside those that are shipped (docs/sources.md)."""
     webhook_secrets: NamedSecrets = {}
     encryption_keys: NamedSecrets = {}
+    codec_tokens: CodecTokens = ()
+    codec_origin: str | None = None
     public_url: str | None = None
+
+    build_id: str | None = None
+    """The version of the code that this program is, where the server tells versions apart."""
+
+    log_format: Literal["text", "json"] = "text"
+    metrics_address: str | None = None
+    """``host:port`` of this program's own metrics."""
+    traces_endpoint: str | None = None
 
     calendar: CalendarSettings = Field(default_factory=CalendarSettings)
     policy: Policy = Policy.model_validate({})
@@ -216,11 +278,41 @@ class CommandSettings(BaseSettings):
             raise ValueError("chemin d'un dossier ou s3://bucket/prefixe attendu")
         return value
 
+    @field_validator("build_id")
+    @classmethod
+    def _built(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+            raise ValueError("lettres, chiffres, « . », « _ » ou « - » attendus, 64 au plus")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _listened(cls, value: str | None) -> str | None:
+        named = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\d.]+):(?P<port>\d{1,5})", value or "")
+        if value is not None and (named is None or not 0 < int(named["port"]) <= _LAST_PORT):
+            raise ValueError("adresse IP et port attendus, par exemple 127.0.0.1:9464")
+        return value
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _collected(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError("adresse attendue : http://… ou https://…, sans identifiant")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _linked(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", value):
             raise ValueError("adresse attendue : https://…")
+        return value
+
+    @field_validator("codec_origin")
+    @classmethod
+    def _an_origin(cls, value: str | None) -> str | None:
+        # As a browser writes it: no path, no default port, lower case.
+        if value is not None and not re.fullmatch(r"https?://[a-z0-9.\[\]:-]+", value):
+            raise ValueError("origine attendue, sans chemin : https://temporal.exemple.fr")
         return value
 
     @field_validator("webhook_secrets")
@@ -284,21 +376,30 @@ class _Environment(PydanticBaseSettingsSource):
     """The environment as plain text: pydantic-settings would want JSON for a list or a model."""
 
     def __call__(self) -> dict[str, Any]:
+        """Raises ``SettingsError`` for the secrets whose file cannot be read."""
         values: dict[str, Any] = {}
+        problems: list[str] = []
         for name, field in self.settings_cls.model_fields.items():
-            value, _, _ = self.get_field_value(field, name)
+            try:
+                value, _, _ = self.get_field_value(field, name)
+            except SettingsError as error:
+                problems += error.problems
+                continue
             if value is not None:
                 values[name] = value
+        if problems:
+            raise SettingsError(problems)
         return values
 
     def get_field_value(
         self,
-        field: FieldInfo,  # noqa: ARG002
+        field: FieldInfo,
         field_name: str,
     ) -> tuple[Any, str, bool]:
         section = _SECTIONS.get(field_name)
         if section is None:
-            return _text(field_name), field_name, False
+            text = _secret(field_name) if _is_secret(field) else _text(field_name)
+            return text, field_name, False
         gathered = {
             name: _typed(text, part)
             for name, part in section.model_fields.items()
@@ -310,6 +411,43 @@ class _Environment(PydanticBaseSettingsSource):
 def _text(field_name: str) -> str | None:
     """The variable of a field. An empty one is not set: Docker Compose passes those."""
     return os.environ.get(PREFIX + field_name.upper(), "").strip() or None
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    """A secret, or an address that may carry a password."""
+    return not field.repr or _holds_secret(field.annotation)
+
+
+def _holds_secret(kind: Any) -> bool:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return any(_holds_secret(field.annotation) for field in kind.model_fields.values())
+    return kind is SecretStr or any(_holds_secret(part) for part in get_args(kind))
+
+
+def _secret(field_name: str) -> str | None:
+    """A secret, from its variable or from the file that its other variable names: files are what
+    Docker and its kin hand over, and no other process sees them. Raises ``SettingsError``."""
+    text, path = _text(field_name), _text(field_name + _BY_FILE)
+    if path is None:
+        return text
+    name = PREFIX + field_name.upper()
+    if text is not None:
+        raise SettingsError([f"{name} et {name}{_BY_FILE} : l'un ou l'autre, pas les deux"])
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_SECRET_FILE_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(
+            [f"{name}{_BY_FILE} : fichier illisible ({error.strerror}) : {path}"]
+        ) from None
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(content) > _SECRET_FILE_BYTES or "\0" in text:
+        raise SettingsError([f"{name}{_BY_FILE} : un court texte UTF-8 est attendu : {path}"])
+    # Empty, it is not set, as a variable.
+    return text.strip() or None
 
 
 def _typed(text: str, field: FieldInfo) -> object:
@@ -326,6 +464,15 @@ def known_names() -> set[str]:
         *(section.model_fields for section in _SECTIONS.values())
     )
     return {PREFIX + field.upper() for field in fields}
+
+
+def names_by_file() -> set[str]:
+    """The variables that name the file of a secret, instead of the secret itself."""
+    return {
+        PREFIX + name.upper() + _BY_FILE
+        for name, field in CommandSettings.model_fields.items()
+        if _is_secret(field)
+    }
 
 
 def load_settings() -> Settings:
@@ -349,6 +496,8 @@ def _load(kind: type[S]) -> S:
         settings = kind()
     except ValidationError as error:
         problems += [_problem(detail) for detail in error.errors(include_input=False)]
+    except SettingsError as error:
+        problems += error.problems
     # Outside the handler: pydantic's error, which quotes values, must not be chained to ours.
     if settings is None or problems:
         raise SettingsError(problems)
@@ -357,7 +506,7 @@ def _load(kind: type[S]) -> S:
 
 def _misspelt() -> list[str]:
     """Variables nobody would read, each with the nearest known name."""
-    known = known_names()
+    known = known_names() | names_by_file()
     problems = []
     for name in sorted(os.environ):
         upper = name.upper()

@@ -10,7 +10,20 @@ import sys
 
 import click
 
-from commands import documents, facts, onboardings, service, shell
+from beginning import keep_private
+from commands import (
+    audit,
+    codec,
+    documents,
+    facts,
+    health,
+    onboardings,
+    people,
+    prepare,
+    release,
+    service,
+    shell,
+)
 from ending import leave
 
 
@@ -35,7 +48,15 @@ for _command in (
     documents.doe_password,
     documents.verify,
     documents.link,
+    audit.audit,
+    people.person,
+    people.cleaning,
     service.serve,
+    codec.codec,
+    prepare.prepare,
+    release.release,
+    release.rehearse,
+    health.worker_health,
 ):
     cli.add_command(_command)
 
@@ -46,4 +67,5 @@ def run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     leave(run(sys.argv[1:]))

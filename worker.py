@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from activities.mail import MailActivities
 from activities.pieces import PieceActivities
 from activities.printing.grid import MODULES, POINTS, faults
 from activities.register import RegisterActivities
+from beginning import keep_private
 from connection import (
     SearchAttributesRefused,
     Unreachable,
@@ -28,12 +30,15 @@ from connection import (
     opened_register,
 )
 from ending import leave
+from observing.figures import kept_up_to_date
+from observing.logs import configure
+from observing.metrics import CountsDocuments, watched_runtime
+from observing.programs import traced
 from settings import SettingsError, load_settings
 from storage.document_store import DocumentStore
 from storage.links import document_link, link_key
-from workflows.client_onboarding import ClientOnboarding
+from versioning import WORKFLOWS, deployment_of
 from workflows.document_links import DocumentLinks
-from workflows.lone_signature import LoneSignature
 from workflows.names import TASK_QUEUE
 
 if TYPE_CHECKING:
@@ -76,11 +81,12 @@ def build_worker(  # noqa: PLR0913 - the parts it is put together from
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[ClientOnboarding, LoneSignature],
+        workflows=WORKFLOWS,
         activities=[one for part in activities for one in _defined(part)],
         max_cached_workflows=cached_runs,
         graceful_shutdown_timeout=GRACE,
-        interceptors=_links(settings, links_key),
+        interceptors=[CountsDocuments(), *_links(settings, links_key)],
+        deployment_config=deployment_of(settings.build_id),
     )
 
 
@@ -110,6 +116,7 @@ async def serve() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = load_settings()
+    configure(settings.log_format)
     try:
         store = DocumentStore(settings.documents_url)
         store.check()
@@ -122,11 +129,18 @@ async def serve() -> None:
         raise SettingsError([problem]) from None
     if wrong := faults(POINTS.read_text(encoding="utf-8"), MODULES.read_text(encoding="utf-8")):
         raise SettingsError(wrong)
-    client = await connect(settings)
+    runtime = watched_runtime(settings.metrics_address)
+    client = await connect(settings, "worker", runtime)
     async with opened_register(settings.database_url) as register:
         await create_search_attributes(client)
         key = await link_key(register)
-        async with build_worker(client, settings, register, store, links_key=key):
+        async with (
+            traced(settings.traces_endpoint, "worker"),
+            kept_up_to_date(client, register, store, runtime.metric_meter)
+            if settings.metrics_address
+            else nullcontext(),
+            build_worker(client, settings, register, store, links_key=key),
+        ):
             _log.info("à l'écoute de la file %s, espace %s", TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("arrêt demandé : les activités en cours se terminent")
@@ -135,11 +149,6 @@ async def serve() -> None:
 
 def main() -> int:
     """Run the worker; the exit code."""
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
     try:
         asyncio.run(serve())
     except (SettingsError, Unreachable, SearchAttributesRefused) as problem:
@@ -149,4 +158,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     leave(main())

@@ -176,6 +176,7 @@ class MailActivities:
                     except Refused as refusal:
                         reason = str(refusal)
                         await self._register.mail_refused(letter.message_id, clock.now(), reason)
+                        _count("refused")
                         sent[letter.message_id] = letter.sent(refused=reason)
                     except Unreachable as unreachable:
                         reasons.add(str(unreachable))
@@ -184,6 +185,7 @@ class MailActivities:
                         reasons.add(str(deferred))
                     else:
                         at = clock.now()
+                        _count("accepted")
                         # Told to Temporal first: it remembers, should the register be down.
                         accepted[letter.message_id] = at.isoformat()
                         activity.heartbeat(accepted)
@@ -192,12 +194,18 @@ class MailActivities:
         except Misconfigured as error:
             raise ApplicationError(str(error), type="MailServerMisconfigured") from None
         if missing := len(letters) - len(sent):
+            _count("deferred", missing)
             raise ApplicationError(
                 f"Messages que le serveur de messagerie n'a pas encore pris en charge : "
                 f"{missing} sur {len(letters)} ({', '.join(sorted(reasons))})",
                 type="MailDeferred",
             )
         return sent
+
+
+def _count(state: str, number: int = 1) -> None:
+    """Measured, for those who watch over the sending: ``onboarding_mails_total``."""
+    activity.metric_meter().create_counter("onboarding_mails").add(number, {"state": state})
 
 
 def _remembered() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,8 @@ async def _tell(reference: str, name: str, payload: dict[str, Any]) -> None:
     from settings import load_command_settings
 
     client = await connect(load_command_settings())
-    answer = await answered(send_fact(client, reference, name, payload), reference)
+    telling = send_fact(client, reference, name, payload, door=f"cli:{getpass.getuser()}")
+    answer = await answered(telling, reference)
     click.echo(clean(answer.message))
 
 

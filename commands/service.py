@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from commands.shell import HELP, do
@@ -19,14 +17,10 @@ def serve(host: str, port: int) -> None:
 
 
 async def _serve(host: str, port: int) -> None:
-    import logging
-
+    from observing.logs import configure
     from service.app import serve as served
     from settings import load_command_settings
 
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    await served(load_command_settings(), host, port)
+    settings = load_command_settings()
+    configure(settings.log_format)
+    await served(settings, host, port)

@@ -183,6 +183,12 @@ def problems_of(error: Exception) -> tuple[str, ...]:
     raise error
 
 
+def _group(error: click.UsageError, cli: click.Group) -> click.Group:
+    """The commands among which the unknown one was looked for."""
+    command = error.ctx.command if error.ctx else None
+    return command if isinstance(command, click.Group) else cli
+
+
 def _misuse(error: click.UsageError, cli: click.Group) -> str:
     match error:
         case click.MissingParameter():
@@ -198,7 +204,7 @@ def _misuse(error: click.UsageError, cli: click.Group) -> str:
             return "option ou argument mal formé"
     text = error.format_message()
     if text.startswith("No such command"):
-        return f"commande inconnue ; commandes : {', '.join(cli.commands)}"
+        return f"commande inconnue ; commandes : {', '.join(_group(error, cli).commands)}"
     if text.startswith("Got unexpected extra"):
         return "trop d'arguments"
     return text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
 from process.policy import Policy
-from settings import PREFIX, CalendarSettings, Settings
+from settings import PREFIX, CalendarSettings, Settings, names_by_file
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -25,6 +25,12 @@ Chaque réglage est une variable d'environnement ; vide, elle compte comme absen
 écrit, inconnu ou hors limites arrête le programme, qui le nomme ; un mot de passe n'est jamais
 montré. [`.env.example`](../.env.example) les contient tous, prêts à copier : les programmes ne
 lisent aucun fichier d'eux-mêmes, c'est à celui qui les lance de poser les variables.
+"""
+
+_SECRETS: Final = """\
+Un secret peut être donné par un fichier, comme Docker le fait : la variable du même nom suivie de
+`_FILE` en donne le chemin, et le contenu du fichier est la valeur. Les deux à la fois sont refusées.
+Ainsi : {names}.
 """
 
 _POLICY: Final = """\
@@ -69,6 +75,18 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
         "Pièces jointes d'un courriel ; au-delà, un lien (`ONBOARDING_PUBLIC_URL`)",
     ),
     "link_days": ("jours, 365 au plus", "Validité d'un lien vers un document"),
+    "retention_documents_years": (
+        "années, 100 au plus",
+        "Conservation des documents après la clôture (`docs/donnees-personnelles.md`)",
+    ),
+    "retention_contacts_months": (
+        "mois, 1200 au plus",
+        "Conservation des noms et coordonnées après la clôture",
+    ),
+    "retention_deliveries_days": (
+        "jours, 7 à 36500",
+        "Conservation des brouillons et des messages reçus, sauf ceux d'un onboarding en cours",
+    ),
     "sources": (
         "dossier",
         "Sources de contrats (`*.yaml`) ajoutées aux livrées, ou qui les remplacent par leur nom",
@@ -81,10 +99,28 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
         "`id=base64,…`",
         "Chiffrement des historiques : la première clé chiffre, toutes déchiffrent",
     ),
+    "codec_tokens": (
+        "`nom:read=jeton,nom:act=jeton`",
+        "Qui peut lire les historiques chiffrés dans l'interface web (`read`), et y écrire (`act`)",
+    ),
+    "codec_origin": (
+        "`https://hôte[:port]`",
+        "Origine de l'interface web, seule à pouvoir faire appel au serveur de déchiffrement",
+    ),
     "public_url": (
         "`https://…`",
         "Adresse du service HTTP, pour les liens vers les documents trop volumineux",
     ),
+    "build_id": (
+        "64 caractères au plus",
+        "Version du code, que le serveur Temporal distingue alors (`docs/upgrades.md`)",
+    ),
+    "log_format": ("`text` ou `json`", "Journaux du worker et du service HTTP, une ligne chacun"),
+    "metrics_address": (
+        "`adresse IP:port`",
+        "Mesures Prometheus (`/metrics`) du worker ou du service, chacun les siennes",
+    ),
+    "traces_endpoint": ("`http://…`", "Collecteur OpenTelemetry (OTLP/HTTP) des traces"),
 }
 """The form and the meaning of the settings that are no duration and no calendar."""
 
@@ -102,6 +138,7 @@ def page() -> str:
         raise ValueError(f"réglages à décrire ici, ou à ne plus décrire : {different}")
     sections = [
         _HEAD,
+        _SECRETS.format(names=", ".join(f"`{name}`" for name in sorted(names_by_file()))),
         "## Services\n",
         *_table((name, services[name], *told) for name, told in _SERVICES.items()),
         "## Jours travaillés\n",
@@ -157,7 +194,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**obligatoire** (worker)"
     value = field.default
-    if value is None or value in ({}, frozenset()):
+    if value is None or value in ({}, frozenset(), ()):
         return "–"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from beginning import keep_private
 from connection import (
     SearchAttributesRefused,
     Unreachable,
@@ -36,13 +37,14 @@ from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
 from reception import Refused, parse_contract, start_onboarding
 from service.app import create_app, serving
+from service.codec import app_of
 from settings import PREFIX, SettingsError, load_settings
 from storage.document_store import DocumentStore
 from storage.links import link_key
 from worker import build_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from process.contract import Contract
 
@@ -57,6 +59,7 @@ _USUAL_PORTS: Final = {
     "page": 8025,
     "smtp": 1025,
     "http": 8080,
+    "codec": 8081,
 }
 _NAMES: Final = {
     "temporal": "serveur Temporal",
@@ -65,6 +68,7 @@ _NAMES: Final = {
     "page": "page des messages",
     "smtp": "serveur de messagerie",
     "http": "service HTTP",
+    "codec": "serveur de déchiffrement",
 }
 
 
@@ -81,6 +85,7 @@ async def run(folder: Path) -> None:
     ports = _ports()
     _settle(folder, ports)
     settings = load_settings()
+    encrypted = bool(settings.encryption_keys)
 
     # In order of need; taken down in the reverse order.
     async with AsyncExitStack() as parts:
@@ -94,6 +99,7 @@ async def run(folder: Path) -> None:
                 ui_port=ports["web"],
                 http_port=ports["api"],
                 converter=converter_of(settings.encryption_keys),
+                codec_endpoint=f"http://{LOOPBACK}:{ports['codec']}" if encrypted else None,
             )
         )
         register = await parts.enter_async_context(opened_register(settings.database_url))
@@ -105,9 +111,13 @@ async def run(folder: Path) -> None:
         )
         app = create_app(register, store, client, settings.webhook_secrets, settings.sources)
         await parts.enter_async_context(serving(app, LOOPBACK, ports["http"]))
+        if encrypted:
+            await parts.enter_async_context(serving(app_of(settings), LOOPBACK, ports["codec"]))
         contract = _example(folder)
         await start_onboarding(client, register, contract)
         _tell(folder, ports, contract.reference)
+        if encrypted:
+            _tell_how_to_read(folder, ports)
         await stop.wait()
         print("Arrêt en cours…", flush=True)
     print("Tout est arrêté.", flush=True)
@@ -134,7 +144,9 @@ def _settle(folder: Path, ports: dict[str, int]) -> None:
         "SMTP_PORT": str(ports["smtp"]),
         "SMTP_SECURITY": "none",
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports['http']}",
-        "WEBHOOK_SECRETS": f"local={_webhook_secret(folder)}",
+        "WEBHOOK_SECRETS": f"local={_kept_secret(folder / 'webhook-secret', _webhook_secret)}",
+        "CODEC_TOKENS": f"local:act={_kept_secret(folder / 'codec-token', secrets.token_urlsafe)}",
+        "CODEC_ORIGIN": f"http://{LOOPBACK}:{ports['web']}",
     }
     os.environ.update({PREFIX + name: value for name, value in here.items()})
     os.environ.setdefault(f"{PREFIX}MAIL_FROM", "Mileo Onboarding <onboarding@mileotech.example>")
@@ -145,12 +157,16 @@ def _settle(folder: Path, ports: dict[str, int]) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
 
 
-def _webhook_secret(folder: Path) -> str:
-    """What the callers of the HTTP service sign with here; the same at each start."""
-    kept = folder / "webhook-secret"
+def _webhook_secret() -> str:
+    """What the callers of the HTTP service sign with here."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _kept_secret(kept: Path, make: Callable[[], str]) -> str:
+    """A secret of this stack, the same at each start."""
     if not kept.exists():
         kept.touch(mode=0o600)
-        kept.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+        kept.write_text(make())
     return kept.read_text()
 
 
@@ -205,6 +221,22 @@ Ctrl-C pour tout arrêter ; l'état est conservé dans {shown}.
     )
 
 
+def _tell_how_to_read(folder: Path, ports: dict[str, int]) -> None:
+    """What the web UI needs to show encrypted histories: its own flags cannot say it all."""
+    print(
+        f"""\
+Les historiques sont chiffrés. Pour les lire dans l'interface web :
+
+  1. se connecter sur            http://{LOOPBACK}:{ports["codec"]}
+     avec le jeton de            {_shown(folder)}/codec-token
+  2. dans l'interface web, une fois par navigateur : icône en forme de lunettes,
+     « Use my browser setting… », y coller http://{LOOPBACK}:{ports["codec"]}
+     et activer « Include cross-origin credentials »
+""",
+        flush=True,
+    )
+
+
 def _shown(folder: Path) -> str:
     return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
 
@@ -213,6 +245,8 @@ def _shown(folder: Path) -> str:
 def _alone(folder: Path) -> Iterator[None]:
     """Two stacks on the same files would damage them. Raises ``AlreadyRunning``."""
     folder.mkdir(parents=True, exist_ok=True)
+    # What an earlier version left open in it is closed with it.
+    folder.chmod(0o700)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -247,4 +281,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     leave(main(Path(sys.argv[1]).resolve() if sys.argv[1:] else _ROOT / "var" / "run"))

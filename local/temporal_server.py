@@ -106,16 +106,18 @@ def _banner_hidden() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def lasting_server(
+async def lasting_server(  # noqa: PLR0913 - what a server is, each by its name
     folder: Path,
     *,
     port: int,
     ui_port: int,
     http_port: int | None = None,
     converter: DataConverter = data_converter,
+    codec_endpoint: str | None = None,
 ) -> AsyncIterator[Client]:
     """A server on the real clock that keeps its runs in ``folder`` from one start to the next,
-    with its log. Without ``http_port`` the system chooses the port of its HTTP API.
+    with its log. Without ``http_port`` the system chooses the port of its HTTP API. The web UI
+    reads payloads through ``codec_endpoint``, if there is one.
 
     It runs in its own session: Ctrl-C in the terminal reaches this process only, which stops it
     last, once nothing uses it any more. Should this process be killed, the server ends too.
@@ -127,6 +129,7 @@ async def lasting_server(
             *("server", "start-dev", "--ip", LOOPBACK),
             *("--port", str(port), "--ui-port", str(ui_port)),
             *(() if http_port is None else ("--http-port", str(http_port))),
+            *(() if codec_endpoint is None else ("--ui-codec-endpoint", codec_endpoint)),
             *("--db-filename", str(folder / "temporal.db")),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"),
             *("--log-level", "warn"),

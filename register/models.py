@@ -93,6 +93,8 @@ class Document(Base):
     recipients: Mapped[list[Any]]
     data: Mapped[dict[str, Any] | None]
     """What it states: the next version tells what changed since."""
+    removed_at: Mapped[datetime | None]
+    """When its file was removed, at the end of its time: the row remains."""
 
 
 class Mail(Base):
@@ -134,6 +136,8 @@ class Piece(Base):
     secrets: Mapped[list[Any]]
     """The secrets found in it: what and where, never their value."""
     received_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    """When its file was removed, at the end of its time: the row remains."""
 
 
 class DoePassword(Base):
@@ -196,3 +200,24 @@ class Draft(Base):
     signed_at: Mapped[str | None]
     """As it was written: its offset is part of the contract's fingerprint."""
     updated_at: Mapped[datetime]
+
+
+class AuditLine(Base):
+    """Something that someone did, through one of the doors; never the content of what was said."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    """Where it is known from: read again there, it is the same line."""
+    onboarding: Mapped[str | None] = mapped_column(String(64), index=True)
+    """No foreign key: a refused message may name any reference, a right is exercised on several."""
+    at: Mapped[datetime]
+    door: Mapped[str]
+    who: Mapped[str]
+    act: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str | None]
+    outcome: Mapped[str | None]
+    in_clear: Mapped[bool | None]
+    """It came in clear although the keys are there; None where that has no sense."""
+    reason: Mapped[str | None]

@@ -21,6 +21,7 @@ from process.contract import Contract
 from process.orders import IssuedDocument
 from register.address import with_driver
 from register.models import (
+    AuditLine,
     Base,
     Delivery,
     Document,
@@ -35,9 +36,11 @@ from register.models import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from process.orders import DocumentOrder, MailOrder, OpenOnboarding, Projection, Recipient
@@ -149,6 +152,21 @@ class RegisteredDraft(_Row):
     signed_at: str | None
 
 
+class Audited(_Row):
+    """Something that someone did: ``key`` is where it is known from, the same each time."""
+
+    key: str
+    onboarding: str | None
+    at: datetime
+    door: Literal["http", "cli", "temporal", "system"]
+    who: str
+    act: str
+    subject: str | None = None
+    outcome: str | None = None
+    in_clear: bool | None = None
+    reason: str | None = None
+
+
 class Register:
     """The register behind one database address. ``migrate`` it once before use, ``close`` it
     at the end. A database that fails raises SQLAlchemy's errors, one that cannot be reached
@@ -182,6 +200,12 @@ class Register:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+    def change(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A transaction over several tables, for whoever reads before it writes: on SQLite it
+        begins as a writing."""
+        engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        return async_sessionmaker(engine, expire_on_commit=False).begin()
 
     # Onboardings
 
@@ -290,10 +314,10 @@ class Register:
         return None if row is None else row.path
 
     async def documents(self, onboarding: str) -> list[RegisteredDocument]:
-        """Every document issued for an onboarding, the oldest first."""
+        """Every document issued for an onboarding and kept, the oldest first."""
         query = (
             select(Document)
-            .where(Document.onboarding == onboarding)
+            .where(Document.onboarding == onboarding, Document.removed_at.is_(None))
             .order_by(Document.issued_at, Document.reference)
         )
         async with self._session() as session:
@@ -320,13 +344,14 @@ class Register:
             raise AlreadyIssued(message)
 
     async def registered_document(self, reference: str) -> RegisteredDocument | None:
-        """The whole row of an issued document, if there is one."""
+        """The whole row of an issued document, if there is one and its file is kept."""
         row = await self._document(reference)
-        return None if row is None else RegisteredDocument.model_validate(row)
+        return None if row is None or row.removed_at else RegisteredDocument.model_validate(row)
 
     async def document_of(self, sha256: str) -> RegisteredDocument | None:
-        """An issued document by its fingerprint, if there is one."""
-        query = select(Document).where(Document.sha256 == sha256).order_by(Document.issued_at)
+        """An issued document by its fingerprint, if there is one and its file is kept."""
+        kept = Document.sha256 == sha256, Document.removed_at.is_(None)
+        query = select(Document).where(*kept).order_by(Document.issued_at)
         async with self._session() as session:
             row = await session.scalar(query.limit(1))
         return None if row is None else RegisteredDocument.model_validate(row)
@@ -351,10 +376,10 @@ class Register:
             )
 
     async def pieces(self, onboarding: str) -> list[RegisteredPiece]:
-        """Every file received for the DOE of an onboarding, the oldest first."""
+        """Every file received for the DOE of an onboarding and kept, the oldest first."""
         query = (
             select(Piece)
-            .where(Piece.onboarding == onboarding)
+            .where(Piece.onboarding == onboarding, Piece.removed_at.is_(None))
             .order_by(Piece.received_at, Piece.sha256)
         )
         async with self._session() as session:
@@ -451,6 +476,34 @@ class Register:
             await session.execute(kept)
             whole = await session.get_one(Draft, draft.reference)
         return RegisteredDraft.model_validate(whole)
+
+    # Who did what
+
+    async def record(self, *acts: Audited) -> None:
+        """Record what was done, each thing once."""
+        if acts:
+            async with self._session.begin() as session:
+                await self.record_in(session, *acts)
+
+    async def record_in(self, session: AsyncSession, *acts: Audited) -> None:
+        """The same with the rest of a transaction: both are done, or none."""
+        for act in acts:
+            new = self._insert(AuditLine).values(**act.model_dump())
+            await session.execute(new.on_conflict_do_nothing(index_elements=["key"]))
+
+    async def audited(
+        self, onboarding: str | None = None, *, act: str | None = None, subject: str | None = None
+    ) -> list[Audited]:
+        """What was recorded about an onboarding, or everywhere, the oldest first."""
+        query = select(AuditLine).order_by(AuditLine.at, AuditLine.id)
+        if onboarding is not None:
+            query = query.where(AuditLine.onboarding == onboarding)
+        if act is not None:
+            query = query.where(AuditLine.act == act)
+        if subject is not None:
+            query = query.where(AuditLine.subject == subject)
+        async with self._session() as session:
+            return [Audited.model_validate(row) for row in await session.scalars(query)]
 
     # Mails
 

@@ -12,15 +12,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from connection import connect, opened_register
+from observing.logs import about
+from observing.metrics import watched_runtime
+from observing.programs import traced
+from observing.requests import CountedFacts, path_of, reference_in
 from register.store import Register
 from service.adapters import known_sources
 from service.contracts import Contracts, contracts_router
@@ -95,15 +99,21 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
         store.check()
     except ValueError as error:
         raise SettingsError([f"ONBOARDING_DOCUMENTS_URL : {error}"]) from None
+    runtime = watched_runtime(settings.metrics_address)
     async with (
         opened_register(settings.database_url) as register,
+        traced(settings.traces_endpoint, "service"),
         serving(
-            create_app(
-                register,
-                store,
-                lambda: connect(settings),
-                settings.webhook_secrets,
-                settings.sources,
+            watched(
+                create_app(
+                    register,
+                    store,
+                    lambda: connect(settings, "service", runtime),
+                    settings.webhook_secrets,
+                    settings.sources,
+                ),
+                settings,
+                runtime,
             ),
             host,
             port,
@@ -115,8 +125,19 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
     _log.info("arrêté")
 
 
+def watched(app: ASGIApp, settings: CommandSettings, runtime: Runtime) -> ASGIApp:
+    """The application, counted and traced as the settings ask."""
+    if settings.metrics_address is not None:
+        app = CountedFacts(app, runtime.metric_meter)
+    if settings.traces_endpoint is not None:
+        from observing.traces import TracedDoor  # noqa: PLC0415 - heavy, and for who asks only
+
+        app = TracedDoor(app, settings.traces_endpoint)
+    return app
+
+
 @asynccontextmanager
-async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     """The app served in this process for the time of the block; gives its address. Port 0 is a
     free one. Raises ``SettingsError`` when the address cannot be had."""
     # Ours instead: theirs would show the signatures of links, wherever the handlers are.
@@ -190,5 +211,6 @@ class _Observed:
             await self._app(scope, receive, sending)
         finally:
             milliseconds = (time.monotonic() - began) * 1000
-            path = quote(scope["path"])
-            _log.info("%s %s %d %.0f ms", scope["method"], path, status, milliseconds)
+            if reference := reference_in(scope):
+                about(reference=reference)
+            _log.info("%s %s %d %.0f ms", scope["method"], path_of(scope), status, milliseconds)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from privacy.audit import refused
 from reception import Refused, Unanswered
 from register.store import Register, RegisteredDelivery
 from workflows.names import workflow_id
@@ -67,8 +68,8 @@ class Deliveries:
 
     async def once(self, message: Message, effect: Callable[[], Awaitable[Answer]]) -> JSONResponse:
         """Answer a message. ``effect`` may be done twice and counts once: should we end after it
-        and before the message is recorded, its sender repeats it. A message that was refused is
-        not recorded: it is judged again.
+        and before the message is recorded, its sender repeats it. Of a message that was refused
+        only the audit keeps a line: it is judged again.
 
         Raises ``Refused`` when its id stands for another message, ``Unanswered`` when what it
         takes does not answer in time.
@@ -86,7 +87,13 @@ class Deliveries:
         if kept is not None:
             _check_same(kept, message)
             return _told(_repeated(kept))
-        answer = await effect()
+        try:
+            answer = await effect()
+        except Unanswered:
+            raise
+        except Refused:
+            await self._register.record(refused(message, datetime.now(UTC)))
+            raise
         first = await self._register.record_delivery(
             RegisteredDelivery(
                 sender=message.sender,

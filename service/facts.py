@@ -41,14 +41,19 @@ def facts_router(temporal: Temporal, deliveries: Deliveries) -> APIRouter:
             # id of the update cannot: the server replays its first outcome, be it a refusal.
             payload["fact_id"] = message.id
         check_fact(name, payload)
-        return await deliveries.once(message, lambda: _told(temporal, reference, name, payload))
+        return await deliveries.once(
+            message, lambda: _told(temporal, reference, name, payload, message.sender)
+        )
 
     return router
 
 
-async def _told(temporal: Temporal, reference: str, name: str, payload: dict[str, Any]) -> Answer:
+async def _told(
+    temporal: Temporal, reference: str, name: str, payload: dict[str, Any], sender: str
+) -> Answer:
     answer = await temporal.ask(
-        reference, lambda client: send_fact(client, reference, name, payload)
+        reference,
+        lambda client: send_fact(client, reference, name, payload, door=f"http:{sender}"),
     )
     return Answer(
         reference=reference,

@@ -34,12 +34,12 @@ from temporalio.client import Client
 import reception
 from connection import create_search_attributes, opened_register
 from local.mailbox import Mailbox
+from local.passage import Passage, after, before, nth, tcp_passage, unix_passage
 from local.ports import LOOPBACK, free_port
 from local.stage import stage_settings
 from local.temporal_server import lasting_server
 from register.store import Register
 from storage.document_store import DocumentStore
-from tests.passage import Passage, after, before, nth, tcp_passage, unix_passage
 from tests.postgres import Postgres, running_postgres
 from tests.senders import CRM, SIGN, Sender, a_contract, number, parts, runs, serving
 from worker import build_worker
