@@ -24,7 +24,7 @@ from tests.postgres import Postgres
 ROOT: Final = Path(__file__).resolve().parent.parent
 COMPOSE: Final = ROOT / "docker-compose.yml"
 
-OURS: Final = ("prepare", "worker", "service", "codec", "cleaning")
+OURS: Final = ("prepare", "worker", "release", "service", "codec", "cleaning")
 """The services of our own image."""
 
 _SECONDS: Final = 60
@@ -186,6 +186,14 @@ class Deployment:
                 process.terminate()
             await asyncio.wait_for(process.wait(), _SECONDS)
         assert process.returncode == 0, log.read_text(encoding="utf-8")
+
+    @asynccontextmanager
+    async def working(self, **more: str) -> AsyncIterator[None]:
+        """A worker for the time of the block, that was given the work."""
+        async with self.lasting("worker", **more):
+            code, printed = await self.run("release")
+            assert code == 0, printed
+            yield
 
 
 def _substituted(value: str) -> str:

@@ -100,7 +100,7 @@ def _ids(mailbox: Mailbox, names: list[str]) -> set[str]:
     }
 
 
-async def test_a_restored_onboarding_goes_on(tmp_path: Path) -> None:
+async def test_a_restored_onboarding_goes_on(tmp_path: Path) -> None:  # noqa: PLR0915 - one story
     image = image_files(tmp_path / "app")
     mailbox = Mailbox(tmp_path / "mails")
     port = free_port()
@@ -116,7 +116,7 @@ async def test_a_restored_onboarding_goes_on(tmp_path: Path) -> None:
             first.make_databases(postgres)
             async with temporal_server(first.folder, port):
                 assert (await first.run("prepare"))[0] == 0
-                async with first.lasting("worker", **mail):
+                async with first.working(**mail):
                     assert (await first.run("release"))[0] == 0
                     given = json.dumps(contract).encode()
                     assert (await first.starter("start", "-", given=given))[0] == 0
@@ -143,7 +143,7 @@ async def test_a_restored_onboarding_goes_on(tmp_path: Path) -> None:
                 assert code == 0, printed
                 assert "0 fichier" not in printed
                 there = len(mailbox.names())
-                async with second.lasting("worker", **mail):
+                async with second.working(**mail):
                     assert (await second.run("release"))[0] == 0
                     status = await _status(second, reference)
                     assert status["open_points"] == []

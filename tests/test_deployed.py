@@ -119,7 +119,7 @@ async def test_a_worker_is_well_when_it_takes_work_and_only_then(up: Up) -> None
     code, printed = await up.deployment.starter("worker-health", TEMPORAL_NAMESPACE="absent")
     assert code == 1
     assert len(printed.splitlines()) == 1
-    async with up.deployment.lasting("worker", **up.smtp):
+    async with up.deployment.working(**up.smtp):
         assert (await up.deployment.run("release"))[0] == 0
         async with asyncio.timeout(30):
             while True:
@@ -166,7 +166,7 @@ async def test_every_metric_of_the_dashboard_is_exported(up: Up) -> None:
     contract = json.dumps(a_contract()).encode()
     wanted = _dashboard_metrics()
     assert len(wanted) > 12
-    async with up.deployment.lasting("worker", **up.smtp):
+    async with up.deployment.working(**up.smtp):
         assert (await up.deployment.run("release"))[0] == 0
         code, printed = await up.deployment.starter("start", "-", given=contract)
         assert code == 0, printed
