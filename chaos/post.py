@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import threading
+import time
 from collections import Counter
 from email import policy
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +34,8 @@ class Post(Mailbox):
         self.manner: Manner = "polite"
         self.round = 0
         self.deliveries: Counter[Delivery] = Counter()
+        self.accepted_at: dict[Delivery, float] = {}
+        """When each was first taken, by the monotonic clock."""
         self.put_off = 0
         """Attempts that did not go well."""
         self.on_accepted: Callable[[int], None] = lambda _number: None
@@ -65,6 +68,7 @@ class Post(Mailbox):
         with self._told:
             for address in envelope.rcpt_tos:
                 self.deliveries[id_, address] += 1
+                self.accepted_at.setdefault((id_, address), time.monotonic())
             number = self.deliveries.total()
         if self.manner == "unheard" and self._first(envelope.rcpt_tos[0]):
             self.put_off += 1

@@ -55,7 +55,7 @@ async def played(
         play, story = await opened(made, strike)
         await scene(play, story)
         outcome = await made.outcome(play)
-        report.deaths = made.deaths
+        report.deaths = len(made.died_at)
         report.measured = fault.measured()
         return outcome
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -21,7 +22,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.service import RPCError
 
 from activities.working_days import read_worked_days
-from chaos.outcome import Outcome, outcome_of
+from chaos.outcome import Delivery, Outcome, outcome_of
 from chaos.post import Post
 from chaos.temporal import TemporalServer
 from chaos.worker import DOOM, SPARED
@@ -49,6 +50,9 @@ SMTP_SECONDS: Final = 2
 _STARTED: Final = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _NAMESPACE: Final = "default"
 _PAUSE: Final = 0.05
+_WINDOW_SECONDS: Final = 0.1
+"""Between a message that is taken and a death that may have come before its record: twice what was
+measured, since a death is seen a little late."""
 T = TypeVar("T")
 
 OPENS_AT: Final = at(date(2031, 3, 3), time(9, 30))
@@ -77,8 +81,8 @@ class World:
     environment: dict[str, str]
     program: tuple[str, ...]
     worker: asyncio.subprocess.Process | None = None
-    deaths: int = 0
-    """How many times the worker ended."""
+    died_at: list[float] = field(default_factory=list)
+    """When the worker ended, by the monotonic clock."""
     may_start: asyncio.Event = field(default_factory=asyncio.Event)
     """Whether the worker is started again when it ends, as a restart policy does."""
 
@@ -120,7 +124,7 @@ class World:
                     await self.worker.wait()
                 finally:
                     self.kill_worker()
-                self.deaths += 1
+                self.died_at.append(monotonic())
                 await self._notice()
 
     async def _notice(self) -> None:
@@ -140,10 +144,18 @@ class World:
                     )
                     await lost.fail(RuntimeError("the worker died"))
 
+    @property
+    def _unheard(self) -> frozenset[Delivery]:
+        return frozenset(
+            delivery
+            for delivery, accepted_at in self.post.accepted_at.items()
+            if any(0 <= died_at - accepted_at < _WINDOW_SECONDS for died_at in self.died_at)
+        )
+
     async def outcome(self, play: Play) -> Outcome:
         """What the onboarding left behind."""
         documents = Path(self.settings.documents_url)
-        return await outcome_of(play, self.register, documents, self.post.deliveries)
+        return await outcome_of(play, self.register, documents, self.post.deliveries, self._unheard)
 
 
 class ToughPlay(Play):

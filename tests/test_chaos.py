@@ -18,6 +18,7 @@ OUTCOME = Outcome(
     pieces=frozenset({"b" * 64}),
     mails={"<1@x>": "accepted"},
     deliveries=Counter({("<1@x>", "a@b"): 1}),
+    unheard=frozenset(),
     open_points=(),
     unkept=(),
 )
@@ -51,6 +52,11 @@ def test_a_repeat_is_excused_where_the_fault_allows_it_and_nowhere_else() -> Non
     twice = dataclasses.replace(OUTCOME, deliveries=Counter({("<1@x>", "a@b"): 2}))
     excused = compared(OUTCOME, twice, may_repeat=True)
     assert (excused.violations, excused.repeated) == ((), 1)
+    struck = dataclasses.replace(twice, unheard=frozenset({("<1@x>", "a@b")}))
+    by_chance = compared(OUTCOME, struck, may_repeat=False)
+    assert (by_chance.violations, by_chance.repeated) == ((), 1)
+    elsewhere = dataclasses.replace(twice, unheard=frozenset({("<2@x>", "a@b")}))
+    assert compared(OUTCOME, elsewhere, may_repeat=False).violations
     other = dataclasses.replace(
         OUTCOME, deliveries=Counter({("<1@x>", "a@b"): 1, ("<2@x>", "a@b"): 1})
     )
