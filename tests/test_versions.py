@@ -137,7 +137,9 @@ async def _versions(handle: WorkflowHandle[Any, Any]) -> list[str]:
 async def _tried_again_by(handle: WorkflowHandle[Any, Any]) -> set[str]:
     """The processes that did what had been tried in vain."""
     return {
-        event.activity_task_started_event_attributes.identity.partition("@")[0]
+        event.activity_task_started_event_attributes.identity.partition("@")[0].removeprefix(
+            "worker "
+        )
         async for event in handle.fetch_history_events()
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
         and event.activity_task_started_event_attributes.attempt > 1
