@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -19,3 +21,12 @@ def leave(code: int) -> NoReturn:
         except (OSError, ValueError):  # the reader of our output left before its end
             code = code or 1
     os._exit(code)
+
+
+def asked_to_stop() -> asyncio.Event:
+    """What is set when this program receives SIGTERM or SIGINT. Called within its loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,7 @@ from connection import (
     create_search_attributes,
     opened_register,
 )
-from ending import leave
+from ending import asked_to_stop, leave
 from observing.figures import kept_up_to_date
 from observing.logs import configure
 from observing.metrics import CountsDocuments, watched_runtime
@@ -111,10 +110,7 @@ def _defined(part: object) -> list[Callable[..., Any]]:
 
 async def serve() -> None:
     """Take work until SIGTERM or SIGINT, then let what is under way finish."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = asked_to_stop()
     settings = load_settings()
     configure(settings.log_format)
     try:

@@ -14,16 +14,9 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from local.ports import LOOPBACK, free_port
-from local.temporal_server import temporal_binary
+from local.temporal_server import LATENCY, TIME_SKIPPING, temporal_binary
 from workflows.converter import data_converter
 
-_DYNAMIC: Final = (
-    "frontend.WorkflowTimeSkippingEnabled=true",
-    "frontend.WorkflowTimeSkippingMaxSkipPerSession=100000",
-    "history.transferProcessorMaxPollRPS=1000",
-    "history.timerProcessorMaxPollRPS=1000",
-    'history.timerProcessorMaxTimeShift="10ms"',
-)
 _UNTIL_WE_END: Final = '"$0" "$@" >>"$LOG" 2>&1 & echo $!; read -r _; kill $!; wait $!'
 """A shell that tells the server's process, and ends it when its own input ends, however we do."""
 
@@ -50,7 +43,11 @@ class TemporalServer:
             *("--db-filename", str(self._folder / "temporal.db")),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"),
             *("--log-level", "warn"),
-            *(word for value in _DYNAMIC for word in ("--dynamic-config-value", value)),
+            *(
+                word
+                for value in TIME_SKIPPING + LATENCY
+                for word in ("--dynamic-config-value", value)
+            ),
             env={**os.environ, "LOG": str(self._folder / "temporal.log")},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -15,7 +15,6 @@ import logging
 import os
 import secrets
 import shlex
-import signal
 import sys
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -31,7 +30,7 @@ from connection import (
     opened_register,
 )
 from encryption import converter_of
-from ending import leave
+from ending import asked_to_stop, leave
 from local.mailbox import Mailbox
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
@@ -78,10 +77,7 @@ class AlreadyRunning(Exception):  # noqa: N818 - it states a situation
 
 async def run(folder: Path) -> None:
     """Bring everything up, print where it is, and take it down on SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = asked_to_stop()
     ports = _ports()
     _settle(folder, ports)
     settings = load_settings()

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from temporalio.converter import DataConverter
 
-_LATENCY: Final = (
+LATENCY: Final = (
     # The development server throttles itself by default: 50 ms a step, up to 1 s a timer.
     "history.transferProcessorMaxPollRPS=1000",
     "history.timerProcessorMaxPollRPS=1000",
     'history.timerProcessorMaxTimeShift="10ms"',
 )
-_TIME_SKIPPING: Final = (
+TIME_SKIPPING: Final = (
     "frontend.WorkflowTimeSkippingEnabled=true",
     "frontend.WorkflowTimeSkippingMaxSkipPerSession=100000",
 )
@@ -69,7 +69,7 @@ async def time_skipping_server(
     ``suggested_events`` is the length of a history from which a new run is suggested (the
     server's own: 4,096). Without ``port`` the system chooses one; the web UI, on ``ui_port``, only where asked for.
     """
-    config: tuple[str, ...] = _TIME_SKIPPING + _LATENCY
+    config: tuple[str, ...] = TIME_SKIPPING + LATENCY
     if suggested_events is not None:
         config += (f"limit.historyCount.suggestContinueAsNew={suggested_events}",)
     with _banner_hidden():
@@ -133,7 +133,7 @@ async def lasting_server(  # noqa: PLR0913 - what a server is, each by its name
             *("--db-filename", str(folder / "temporal.db")),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"),
             *("--log-level", "warn"),
-            *_dynamic_config(_LATENCY),
+            *_dynamic_config(LATENCY),
             stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +20,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 
 from connection import connect, opened_register
+from ending import asked_to_stop
 from observing.logs import about
 from observing.metrics import watched_runtime
 from observing.programs import traced
@@ -90,10 +90,7 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
 
     Raises ``SettingsError`` and ``connection.Unreachable``, which say what is wrong in French.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = asked_to_stop()
     try:
         store = DocumentStore(settings.documents_url)
         store.check()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +24,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.api.common.v1 import Payload, Payloads
 
 from encryption import EncryptionCodec, codec_of
+from ending import asked_to_stop
 from reception import Unreadable
 from service.app import serving
 from service.codec_access import SESSION_SECONDS, Access, Patience
@@ -293,10 +293,7 @@ async def serve(settings: CommandSettings, host: str, port: int) -> None:
 
     Raises ``SettingsError``, which says what is wrong in French.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = asked_to_stop()
     async with serving(app_of(settings), host, port) as address:
         _log.info("à l'écoute sur %s", address)
         await stop.wait()
