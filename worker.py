@@ -33,6 +33,7 @@ from observing.figures import kept_up_to_date
 from observing.logs import configure
 from observing.metrics import CountsDocuments, watched_runtime
 from observing.programs import traced
+from sandbox import WithoutContext
 from settings import SettingsError, load_settings
 from storage.document_store import DocumentStore
 from storage.links import document_link, link_key
@@ -84,6 +85,7 @@ def build_worker(  # noqa: PLR0913 - the parts it is put together from
         activities=[one for part in activities for one in _defined(part)],
         max_cached_workflows=cached_runs,
         graceful_shutdown_timeout=GRACE,
+        workflow_runner=WithoutContext(),
         interceptors=[CountsDocuments(), *_links(settings, links_key)],
         deployment_config=deployment_of(settings.build_id),
     )

@@ -53,6 +53,7 @@ class RegisterActivities:
             calendar=calendar,
             policy=self._settings.policy.model_dump(mode="json"),
             headlines=True,
+            frugal=True,
         )
 
     @activity.defn(name="read_worked_days")

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
 from process import doe
@@ -206,6 +207,7 @@ class ReserveStory:
         return self.ended_on is not None
 
 
+@lru_cache(maxsize=4_096)
 def _stated_piece(family: str, name: str, uri: str) -> StatedPiece:
     return StatedPiece(key=doe.key_of(family, name, uri), family=family, name=name, uri=uri)
 

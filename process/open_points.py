@@ -27,7 +27,7 @@ _REFUSED: Final[dict[str, dict[str, str]]] = {
 _ADVICE: Final = {
     "piece": "« retry » une fois le fichier remis en ordre, ou verser la pièce de nouveau",
     "waiting": "dire le fait qu'il attend, ou « abandon »",
-    "silence": "se règle de lui-même dès que le serveur de messagerie accepte l'envoi",
+    "silence": "se règle de lui-même dès que l'envoi aboutit",
     "mailbox": "corriger l'adresse (contact_replaced), puis « done_otherwise »",
     "afflux": "vérifier l'émetteur des messages, puis « done_otherwise »",
     "remise": "remettre le document par un autre moyen, puis « done_otherwise »",

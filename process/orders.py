@@ -249,6 +249,8 @@ class Opening(Order):
     headlines: bool = False
     """Recorded so as well: what the run does since it was opened by code that knows it, without
     the marker that ``workflow.patched`` leaves in the timeline. See ``Record.headlines``."""
+    frugal: bool = False
+    """The same. See ``Record.frugal``."""
 
 
 class ReadWorkedDays(Order):
@@ -259,11 +261,10 @@ class ReadWorkedDays(Order):
     last_year: int
 
 
-class Projection(Order):
-    """The register's picture of an onboarding; it outlives Temporal's retention."""
+class Headline(Order):
+    """What is looked for in a list of onboardings."""
 
     onboarding: str
-    at: datetime
     step: str
     health: str
     project_manager: str | None
@@ -271,9 +272,15 @@ class Projection(Order):
     last_missed_at: datetime | None
     open_reserves: int
     missed_deadlines: int
-    status: dict[str, Any]
     in_charge: list[dict[str, str]] = []
     """Who held which role since when: role, name, email, since."""
+
+
+class Projection(Headline):
+    """The register's picture of an onboarding; it outlives Temporal's retention."""
+
+    at: datetime
+    status: dict[str, Any]
     closed: bool = False
 
 

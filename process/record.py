@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from process.orders import IssuedDocument, ReadPiece, Sending, SentMail
+from process.orders import IssuedDocument, ReadPiece, Sending, SentMail, WorkedDays
+from process.policy import Policy
 
 REJECTED_KEPT: Final = 50
 REJECTED_BYTES: Final = 2_000
@@ -131,6 +132,9 @@ class Record(BaseModel):
     headlines: bool = False
     """The register is written when the headline changes; runs begun before that write each change
     of ``status``."""
+    frugal: bool = False
+    """A timer armed for an instant that will matter is kept when an earlier one comes up, and search
+    attributes wait until nothing is under way; runs begun before that do as they did."""
     reads_pieces: bool = False
     """The files of the DOE are read: not in the runs begun before that could be done."""
     not_read: list[str] = []
@@ -177,3 +181,11 @@ class Record(BaseModel):
         if point:
             self.open_points.remove(point)
         return point
+
+
+class Carried(BaseModel):
+    """What one run of an onboarding hands to the next."""
+
+    record: Record
+    days: WorkedDays
+    policy: Policy

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from datetime import date, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from activities.working_days import read_worked_days
@@ -13,8 +15,7 @@ from process.calendar import WorkCalendar, at
 from process.contract import Contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -126,6 +127,21 @@ def phase(story: Story, id_: str, site: str, first: int, last: int) -> dict[str,
         "ends_at": story.iso(last, 18),
         "works": ["Pose"],
     }
+
+
+@contextmanager
+def store_away(up: Stage) -> Iterator[None]:
+    """No document can be kept meanwhile: a file stands where their folder was."""
+    folder = Path(up.settings.documents_url)
+    aside = folder.with_name("aside")
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.rename(aside)
+    folder.touch()
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
 
 
 def kinds(mails: Iterable[dict[str, Any]]) -> list[str]:

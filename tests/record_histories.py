@@ -22,7 +22,7 @@ from local.scenarios import Story, extension, play_difficult, play_new, play_rep
 from local.stage import stage
 from reception import watch_lone_signature
 from register.store import RegisteredDraft
-from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, story_of, unique
+from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, store_away, story_of, unique
 from workflows.names import lone_signature_id
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ async def play_trouble(play: Play, story: Story) -> None:
     await play.at(story.instant(30, 10))
 
 
+async def play_frugal(play: Play, story: Story) -> None:
+    """A document that cannot be kept for two hours, then the short way to the end."""
+    with store_away(play.stage):
+        planned = {"starts_at": story.iso(4, 10), "place": "Clinique de Tours"}
+        await play.handle.execute_update("kickoff_planned", planned)
+        await play.stage.environment.fast_forward(play.handle, timedelta(hours=2))
+    await play.stage.environment.fast_forward(play.handle, timedelta(hours=3))
+    await play_new(play, story)
+
+
 SCENES: Final[
     dict[str, tuple[Callable[[], Contract], Callable[[Play, Story], Awaitable[None]]]]
 ] = {
@@ -95,6 +105,7 @@ SCENES: Final[
     "trouble": (new, play_trouble),
     "doe": (new, play_doe),
     "headlines": (new, play_trouble),
+    "frugal": (new, play_frugal),
     "difficult": (lambda: unique(extension(OPENS_AT - timedelta(minutes=30))), play_difficult),
 }
 

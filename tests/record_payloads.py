@@ -32,9 +32,9 @@ from process.orders import (
     ReadWorkedDays,
     WorkedDays,
 )
+from process.record import Carried
 from settings import CalendarSettings
 from tests.fingerprints import lived
-from workflows.client_onboarding import Carried
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 RELEASED: Final = _ROOT / "tests" / "released"

@@ -26,6 +26,7 @@ from tests.playing import (
     replaced,
     sent,
     states,
+    store_away,
 )
 
 if TYPE_CHECKING:
@@ -284,6 +285,64 @@ async def test_a_silent_mail_server_alerts_early_and_the_notice_counts_from_acce
     assert status["open_points"] == []
     assert of(status, "O5")["state"] == "met"
     assert of(status, "O5")["met_at"] > story.iso(9, 11)
+
+
+async def test_a_document_that_cannot_be_kept_alerts_early_and_no_limit_is_forgotten(
+    on_stage: Stage,
+) -> None:
+    play, story = await _kicked_off(on_stage)
+    await play.at(story.instant(9, 9))
+    with store_away(on_stage):
+        monday = {**phase(story, "P1", "TOURS", 10, 11), "starts_at": story.iso(10, 12)}
+        await play.handle.execute_update("phase_planned", monday)
+        await play.stage.environment.fast_forward(play.handle, timedelta(hours=2))
+        status = await play.status()
+        [point] = status["open_points"]
+        assert point["id"] == "silence:intervention_schedule:P1:1"
+        assert point["kind"] == "document"
+        # 72 h before the start: nothing has left, and it is known at that very instant.
+        late = story.instant(10, 12) - timedelta(hours=72) + timedelta(minutes=1)
+        await play.stage.environment.fast_forward(play.handle, late - await play.now())
+        assert of(await play.status(), "O5")["state"] == "missed"
+        described = await play.handle.describe()
+        values = {one.key.name: one.value for one in described.typed_search_attributes}
+        assert values["MissedDeadlines"] == 1
+    await play.stage.environment.fast_forward(play.handle, timedelta(hours=2))
+    await play.quiet()
+    status = await play.status()
+    assert [point["id"] for point in status["open_points"]] == []
+    assert sent(status, "intervention_schedule")
+
+
+async def test_a_timer_that_will_serve_is_kept_and_one_that_will_not_is_given_up(
+    on_stage: Stage,
+) -> None:
+    play, story = await begin(on_stage, new())
+    await play.at(story.instant(1, 11))
+
+    async def timers() -> list[str]:
+        events = [event async for event in play.handle.fetch_history_events()]
+        started = {
+            event.event_id: event.user_metadata.summary.data.decode()
+            for event in events
+            if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+        }
+        for event in events:
+            if event.event_type == EventType.EVENT_TYPE_TIMER_CANCELED:
+                del started[event.timer_canceled_event_attributes.started_event_id]
+        return list(started.values())
+
+    [reminder] = await timers()
+    assert "rappel, Tenue du kick-off" in reminder
+    # What waits becomes an open point after 5 jo, before that reminder, which stands.
+    assert await play.fact("reserve_fixed", number=9, fixed_on=story.day(1), evidence="x") == (
+        "waiting"
+    )
+    kept, waiting = await timers()
+    assert kept == reminder
+    assert "fait en attente" in waiting
+    await play.fact("kickoff_held", **kickoff(story, day=1))
+    assert reminder not in await timers()
 
 
 async def _update(play: Play, name: str, payload: dict[str, Any]) -> None:

@@ -38,17 +38,19 @@ if TYPE_CHECKING:
 
 
 async def _no_timer_is_left(play: Any) -> bool:
-    open_timers: set[int] = set()
+    open_timers: dict[int, datetime] = {}
     async for event in play.handle.fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
-            open_timers.add(event.event_id)
-            assert len(open_timers) == 1, "one alarm at a time"
+            started = event.timer_started_event_attributes
+            fires_at = event.event_time.ToDatetime() + started.start_to_fire_timeout.ToTimedelta()
+            assert fires_at not in open_timers.values(), "one timer for an instant"
+            open_timers[event.event_id] = fires_at
             summary = event.user_metadata.summary.data.decode()
             assert summary.strip('"'), "a timer says what it is for"
         elif event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
-            open_timers.remove(event.timer_fired_event_attributes.started_event_id)
+            del open_timers[event.timer_fired_event_attributes.started_event_id]
         elif event.event_type == EventType.EVENT_TYPE_TIMER_CANCELED:
-            open_timers.remove(event.timer_canceled_event_attributes.started_event_id)
+            del open_timers[event.timer_canceled_event_attributes.started_event_id]
     return not open_timers
 
 

@@ -15,11 +15,11 @@ from process.calendar import WorkCalendar
 from process.contract import Contract
 from process.obligations import deadlines
 from process.onboarding import Onboarding
+from process.record import Carried
 from tests.builders import contract
 from tests.record_histories import HISTORIES
 from tests.record_payloads import MESSAGES, RELEASED
 from workflows.agenda import look
-from workflows.client_onboarding import Carried
 from workflows.reporting import status
 
 FILES = sorted(RELEASED.glob("*/histories/*.json"))

@@ -97,6 +97,14 @@ def _markers(name: str) -> set[str]:
     }
 
 
+def _patches(name: str) -> bool:
+    """Whether a history bears the marker of a patch."""
+    return any(
+        event.marker_recorded_event_attributes.marker_name == "core_patch"
+        for event in _history(name).events
+    )
+
+
 @pytest.mark.parametrize("name", sorted([*SCENES, LONE_SIGNATURE]))
 async def test_a_recorded_onboarding_replays_with_the_same_effects(name: str) -> None:
     history = _history(name)
@@ -126,6 +134,12 @@ def test_the_histories_hold_what_they_are_for() -> None:
     assert {"doe_delivery", "doe_delivery:2", "cancelled_client"} <= set(keys["doe"])
     assert keys["trouble"].count("intervention_schedule:P1:2") == 2
     assert keys["headlines"].count("intervention_schedule:P1:2") == 2
+    # Its document was asked for again after the early alert, and nothing was patched.
+    orders = [one[2] for one in effects["frugal"] if one[0] == "issue_document"]
+    assert len(orders) > len(set(orders))
+    assert "doe_delivery" in keys["frugal"]
+    assert not _patches("frugal")
+    assert _patches("doe")
     written = {name: _markers(name) for name in ("trouble", "headlines")}
     assert "registre" in written["headlines"]
     assert "registre" not in written["trouble"]

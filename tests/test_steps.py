@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from process import doe
+from process.onboarding import Onboarding
 from process.doe import PDF
 from process.obligations import deadlines
-from process.orders import IssuedDocument, ReadPiece, SecretFound, Sending
+from process.orders import IssuedDocument, ReadPiece, SecretFound, Sending, StatedPiece
 from process.policy import Policy
 from tests.builders import (
     PRESENT,
@@ -543,14 +543,14 @@ def test_a_look_at_many_pieces_costs_what_they_are_and_not_their_square(
     case = read_files(case, media=PDF)
     delivered(case.take("doe_released", NOW, released_on="2026-05-04", by="Chef"))
     calls = 0
-    key_of = doe.key_of
+    read = Onboarding.read
 
-    def counted(*arguments: str) -> str:
+    def counted(o: Onboarding, stated: StatedPiece | None) -> ReadPiece | None:
         nonlocal calls
         calls += 1
-        return key_of(*arguments)
+        return read(o, stated)
 
-    monkeypatch.setattr(doe, "key_of", counted)
+    monkeypatch.setattr(Onboarding, "read", counted)
     now = t(NOW)
     look(case.o, deadlines(case.o, now), now)
     assert 0 < calls < 20 * many

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import sys
@@ -10,17 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
     ListSearchAttributesRequest,
 )
+from temporalio.converter import WithSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from connection import SearchAttributesRefused, create_search_attributes
+from encryption import converter_of
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
 from storage.document_store import DocumentStore
+from workflows.converter import TolerantPayloadConverter
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -157,3 +162,17 @@ def test_a_folder_that_cannot_hold_documents_is_told_at_once(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="dossier inutilisable"):
         DocumentStore(str(blocked / "documents")).check()
     DocumentStore(str(tmp_path / "documents")).check()
+
+
+def test_what_converts_our_payloads_looks_at_no_context() -> None:
+    """What ``sandbox`` counts on."""
+    converter = converter_of({"k": [SecretStr(base64.b64encode(bytes(32)).decode())]})
+    for part in (
+        converter.payload_converter,
+        converter.failure_converter,
+        converter.payload_codec,
+        *TolerantPayloadConverter().converters.values(),
+    ):
+        assert part is not None
+        if isinstance(part, WithSerializationContext):
+            assert type(part).with_context.__module__.startswith("temporalio."), part

@@ -48,6 +48,8 @@ class Agenda:
     sendings: list[Sending]
     reminders: list[Reminder]
     wake: Wake | None
+    instants: frozenset[datetime]
+    """All those to come that matter."""
     rung_at: datetime | None
     """The next rung of the reminders."""
 
@@ -89,10 +91,12 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     if rung is not None:
         text = textwrap.shorten(rung.text, _REMINDED, placeholder="…")
         wakes.append(Wake(rung.at, f"rappel, {text}"))
+    to_come = [wake for wake in wakes if wake.at > now]
     return Agenda(
         sendings=[sending for sending in owed.values() if sending.at is None or sending.at <= now],
         reminders=reminders.due_reminders(chased, o.record.rung_at, now),
-        wake=min((wake for wake in wakes if wake.at > now), key=lambda wake: wake.at, default=None),
+        wake=min(to_come, key=lambda wake: wake.at, default=None),
+        instants=frozenset(wake.at for wake in to_come),
         rung_at=rung.at if rung else None,
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from datetime import datetime
 
 from temporalio import workflow
 
@@ -12,16 +14,15 @@ from workflows.page import summary
 
 
 class Alarm:
-    """A bell that anyone may ring, and one timer armed for an absolute instant.
+    """A bell that anyone may ring, and timers armed for absolute instants.
 
-    Moving the instant cancels the timer it replaces, so no timer outlives what it was for; setting
-    the same instant again costs nothing.
+    A timer is given up as soon as its instant does not matter any more, so that none outlives what
+    it was for; setting the same instant again costs nothing.
     """
 
     def __init__(self) -> None:
         self.is_ringing = False
-        self._wake: Wake | None = None
-        self._timer: asyncio.Task[None] | None = None
+        self._timers: dict[datetime, asyncio.Task[None]] = {}
 
     def ring(self) -> None:
         """Something happened: have another look."""
@@ -35,15 +36,17 @@ class Alarm:
         """Wait until it rings."""
         await workflow.wait_condition(lambda: self.is_ringing)
 
-    def set(self, wake: Wake | None) -> None:
-        """Arm the timer for that instant, or not at all."""
-        armed = self._timer is not None and not self._timer.done()
-        if armed and wake and self._wake and wake.at == self._wake.at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._wake = wake
-        self._timer = asyncio.create_task(self._sleep(wake)) if wake else None
+    def set(self, wake: Wake | None, kept: Collection[datetime] = ()) -> None:
+        """Arm a timer for that instant, or none. One armed for an instant ``kept`` stays: it will
+        serve, and another need not be started then."""
+        for at, timer in list(self._timers.items()):
+            if timer.done():
+                del self._timers[at]
+            elif at not in kept and (wake is None or at != wake.at):
+                timer.cancel()
+                del self._timers[at]
+        if wake is not None and wake.at not in self._timers:
+            self._timers[wake.at] = asyncio.create_task(self._sleep(wake))
 
     async def _sleep(self, wake: Wake) -> None:
         with of_step(wake.step):

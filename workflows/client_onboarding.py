@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -31,14 +31,13 @@ with workflow.unsafe.imports_passed_through():
         OpenOnboarding,
         ReadWorkedDays,
         Sending,
-        WorkedDays,
     )
     from process.policy import Policy
-    from process.record import IssuedSending, Record
+    from process.record import Carried, IssuedSending, Record
     from process.refusals import problems
     from process.reminders import Reminder, note_known
     from workflows import effects
-    from workflows.agenda import look
+    from workflows.agenda import Agenda, Wake, look
     from workflows.alarm import Alarm
     from workflows.converter import Undecipherable
     from workflows.dispatch import Dispatch
@@ -68,14 +67,6 @@ _FLOOD: Final = (
 _OVER: Final = "l'onboarding est terminé : plus aucun fait n'est retenu"
 
 
-class Carried(BaseModel):
-    """What one run of an onboarding hands to the next."""
-
-    record: Record
-    days: WorkedDays
-    policy: Policy
-
-
 class Life:
     """An open onboarding and those who serve it."""
 
@@ -91,6 +82,24 @@ class Life:
     def quiet(self) -> bool:
         """Nothing is under way."""
         return self.dispatch.idle and self.reading.idle and self.display.idle
+
+    @property
+    def another_look_soon(self) -> bool:
+        """What is under way brings another look, within ``mail_alert_hours``: what it will change
+        needs not be written now."""
+        return self.o.record.frugal and self.dispatch.answers_soon
+
+    def instants(self, agenda: Agenda, now: datetime) -> tuple[Wake | None, frozenset[datetime]]:
+        """The next instant that matters, and those of the timers worth keeping."""
+        if self.o.cancelled:
+            return None, frozenset()
+        wake = self.display.earliest(agenda.wake)
+        if not self.o.record.frugal:
+            return wake, frozenset()
+        look_by = now + timedelta(hours=self.o.policy.mail_alert_hours)
+        if self.another_look_soon and wake and wake.at > look_by:
+            wake = None
+        return wake, agenda.instants
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -252,7 +261,9 @@ class ClientOnboarding:
         )
         if not opening.claimed:
             return opening.reason or "référence déjà utilisée"
-        start = Record(started_at=now, looked_at=now, headlines=opening.headlines)
+        start = Record(
+            started_at=now, looked_at=now, headlines=opening.headlines, frugal=opening.frugal
+        )
         policy = Policy.model_validate(opening.policy)
         carried = Carried(record=start, days=opening.calendar, policy=policy)
         self._life = Life(contract, carried, self._alarm)
@@ -286,8 +297,8 @@ class ClientOnboarding:
                 life.dispatch.start(_as_sending(o, reminder), now)
             if self._is_over(life, now):
                 break
-            life.display.show(held, now, quiet=life.dispatch.idle)
-            self._alarm.set(None if o.cancelled else life.display.earliest(agenda.wake))
+            life.display.show(held, now, quiet=life.dispatch.idle, soon=life.another_look_soon)
+            self._alarm.set(*life.instants(agenda, now))
             await self._alarm.rung()
         await self._end(life)
 

@@ -6,20 +6,27 @@ What cannot be done becomes an open point; nothing here fails the run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    RetryState,
+    is_cancelled_exception,
+)
 
 from process.calendar import paris_day
 from process.onboarding import Onboarding
-from process.orders import DocumentOrder, MailOrder, MailReport, Sending
+from process.orders import DocumentOrder, IssuedDocument, MailOrder, MailReport, Sending
 from process.record import IssuedSending
 from workflows import effects
 from workflows.groups import of_step
 from workflows.sendings import next_reference, step_of, title
+
+T = TypeVar("T")
 
 
 class Dispatch:
@@ -30,11 +37,18 @@ class Dispatch:
         self._stir = stir
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._given: dict[str, Sending] = {}
+        self._silent: set[str] = set()
+        """Those that a person was told of, since they take long."""
 
     @property
     def idle(self) -> bool:
         """Nothing is under way."""
         return not self._under_way
+
+    @property
+    def answers_soon(self) -> bool:
+        """Something is under way that has an end, good or bad, within ``mail_alert_hours``."""
+        return bool(self._under_way.keys() - self._silent)
 
     def reap(self) -> None:
         """Let go of what is done. A defect of ours in an effect fails the workflow task, where it
@@ -146,21 +160,41 @@ class Dispatch:
                 for event in sending.invitations
             ],
         )
-        early, step = timedelta(hours=self._o.policy.mail_alert_hours), step_of(sending.kind)
+        step = step_of(sending.kind)
+        return await self._patiently(
+            sending,
+            "mail",
+            f"Le courriel « {title(sending)} » n'est toujours pas accepté",
+            patience,
+            lambda limit: effects.send_mail(order, title(sending), limit, step),
+        )
+
+    async def _patiently(
+        self,
+        sending: Sending,
+        kind: Literal["document", "mail"],
+        trouble: str,
+        patience: timedelta,
+        ask: Callable[[timedelta], Awaitable[T]],
+    ) -> T:
+        """Ask for an effect. One that is not there after an hour (setting) is told to a person
+        while we go on trying: 72 hours may be running."""
+        point = f"silence:{sending.key}"
         try:
-            return await effects.send_mail(order, title(sending), early, step)
+            return await ask(timedelta(hours=self._o.policy.mail_alert_hours))
         except ActivityError as error:
-            if error.retry_state == RetryState.NON_RETRYABLE_FAILURE:
+            lasts = error.retry_state != RetryState.NON_RETRYABLE_FAILURE
+            if not lasts or is_cancelled_exception(error):
                 raise
-            message = (
-                f"Le courriel « {title(sending)} » n'est toujours pas accepté : {_cause(error)}"
-            )
-            self._o.record.open_point(f"silence:{sending.key}", "mail", message, workflow.now())
+            message = f"{trouble} : {_cause(error)}"
+            self._o.record.open_point(point, kind, message, workflow.now())
+            self._silent.add(sending.key)
             self._stir()
         try:
-            return await effects.send_mail(order, title(sending), patience, step)
+            return await ask(patience)
         finally:
-            self._o.record.close_point(f"silence:{sending.key}")
+            self._silent.discard(sending.key)
+            self._o.record.close_point(point)
 
     async def _issue(self, sending: Sending, entry: IssuedSending, patience: timedelta) -> None:
         for document, reference in zip(sending.documents, entry.documents, strict=True):
@@ -180,8 +214,21 @@ class Dispatch:
                 data=document.data,
                 replaces=f"{stem}-v{version - 1}" if version > 1 else None,
             )
-            issued = await effects.issue_document(order, patience, step_of(sending.kind))
-            self._o.record.documents.append(issued)
+            self._o.record.documents.append(await self._issued_one(sending, order, patience))
+
+    async def _issued_one(
+        self, sending: Sending, order: DocumentOrder, patience: timedelta
+    ) -> IssuedDocument:
+        step = step_of(sending.kind)
+        if not self._o.record.frugal:
+            return await effects.issue_document(order, patience, step)
+        return await self._patiently(
+            sending,
+            "document",
+            f"Le document {order.reference} n'est toujours pas produit",
+            patience,
+            lambda limit: effects.issue_document(order, limit, step),
+        )
 
     def _issued(self, reference: str) -> bool:
         return any(document.reference == reference for document in self._o.record.documents)

@@ -12,12 +12,12 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 
 from process.obligations import Deadline
 from process.onboarding import Onboarding
-from process.orders import Projection
+from process.orders import Headline, Projection
 from workflows import effects
 from workflows.agenda import Wake
 from workflows.document_links import link_to
 from workflows.page import details
-from workflows.reporting import projection
+from workflows.reporting import headline, projection
 from workflows.search_attributes import picture
 
 _PAUSE: Final = timedelta(minutes=10)
@@ -52,18 +52,21 @@ class Display:
             done, self._projecting = self._projecting, None
             done.result()
 
-    def show(self, held: list[Deadline], now: datetime, *, quiet: bool) -> None:
+    def show(self, held: list[Deadline], now: datetime, *, quiet: bool, soon: bool) -> None:
         """Show where the onboarding stands; the register too, once it is ``quiet``: nothing is
-        under way that would change the picture at once."""
-        shown = projection(self._o, held, now)
-        self._upsert(shown)
+        under way that would change the picture at once. Lists wait for another look that comes
+        ``soon``."""
+        shown = headline(self._o, held, now)
+        if not soon or not self._attributes:
+            self._upsert(shown)
         self._describe(held, now, completed=False)
-        same = self._projected is not None and self._same(shown, self._projected)
         if self.retry_at and now >= self.retry_at:
             self.retry_at = None
-        if quiet and self.idle and not same and not self.retry_at:
-            self._projected = shown
-            self._projecting = asyncio.create_task(self._project(shown))
+        if quiet and self.idle and not self.retry_at and not self._is_registered(shown):
+            whole = projection(self._o, held, now)
+            if not self._says_the_same(whole):
+                self._projected = whole
+                self._projecting = asyncio.create_task(self._project(whole))
 
     async def show_the_end(self, held: list[Deadline], now: datetime) -> None:
         """Show the last picture; the register's is never given up."""
@@ -84,7 +87,7 @@ class Display:
             details(self._o, held, now, completed=completed, continued=continued, link=link_to)
         )
 
-    def _upsert(self, shown: Projection) -> None:
+    def _upsert(self, shown: Headline) -> None:
         """Search attributes change when, and only when, they must."""
         wanted = picture(shown, self._o.contract.client.name)
         changed = [new for name, new in wanted.items() if self._attributes.get(name) != new]
@@ -92,12 +95,20 @@ class Display:
             workflow.upsert_search_attributes(changed)
             self._attributes.update(wanted)
 
-    def _same(self, shown: Projection, seen: Projection) -> bool:
+    def _is_registered(self, shown: Headline) -> bool:
         """Whether the register needs not be written: each writing is an event of the history, and
         a line of the timeline that says nothing to its reader."""
-        if not self._o.record.headlines:
-            return shown.model_copy(update={"at": seen.at}) == seen
-        return _headline(shown) == _headline(seen)
+        seen = self._projected
+        if seen is None or not self._o.record.headlines:
+            return False
+        return _looked_for(shown) == _looked_for(seen)
+
+    def _says_the_same(self, whole: Projection) -> bool:
+        """Of a run that writes each change of ``status``: whether there is none."""
+        seen = self._projected
+        if seen is None or self._o.record.headlines:
+            return False
+        return whole.model_copy(update={"at": seen.at}) == seen
 
     async def _project(self, shown: Projection) -> None:
         try:
@@ -112,7 +123,7 @@ class Display:
             self._stir()
 
 
-def _headline(shown: Projection) -> tuple[object, ...]:
+def _looked_for(shown: Headline) -> tuple[object, ...]:
     """What those who read the register of an open onboarding look for."""
     return (
         shown.step,

@@ -60,7 +60,7 @@ class Reading:
         """Whether this run reads files: one that had pieces before that could be done does not.
         Those of a DOE that the client already has are left alone."""
         record = self._o.record
-        if not record.reads_pieces and workflow.patched(_PATCH):
+        if not record.reads_pieces and (record.frugal or workflow.patched(_PATCH)):
             record.reads_pieces = True
             if self._o.doe_deliveries:
                 record.not_read = [file.key for file in self._o.files_to_read]

@@ -10,7 +10,7 @@ from process.calendar import paris
 from process.health import Health, health
 from process.obligations import Deadline
 from process.onboarding import Onboarding, Phase
-from process.orders import Projection
+from process.orders import Headline, Projection
 from process.status import (
     DeadlineStatus,
     DocumentStatus,
@@ -37,14 +37,11 @@ def status(
     o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
 ) -> Status:
     """The answer to the ``status`` query (DESIGN, section 4)."""
-    step: int | Literal["completed", "cancelled"] = current_step(o) or len(STEPS)
-    if completed:
-        step = "cancelled" if o.cancelled else "completed"
     record = o.record
     return Status(
         reference=o.contract.reference,
         client=o.contract.client.name,
-        step=step,
+        step=_step(o, completed=completed),
         health=_health(o, held, now, completed=completed),
         deadlines=[
             DeadlineStatus(
@@ -142,25 +139,22 @@ def status(
     )
 
 
-def projection(
+def headline(
     o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
-) -> Projection:
-    """The picture that the register keeps and the search attributes show."""
-    full = status(o, held, now, completed=completed)
+) -> Headline:
+    """What the search attributes show."""
     running = [d.limit.due_at for d in held if d.state == "running" and d.limit.due_at]
     missed = [d for d in held if d.state == "missed"]
     manager = o.persons.get("project_manager")
-    return Projection(
+    return Headline(
         onboarding=o.contract.reference,
-        at=now,
-        step=str(full.step),
-        health=full.health,
+        step=str(_step(o, completed=completed)),
+        health=_health(o, held, now, completed=completed),
         project_manager=manager.code if manager else None,
         next_deadline=None if completed else min(running, default=None),
         last_missed_at=max((d.limit.due_at for d in missed if d.limit.due_at), default=None),
         open_reserves=len(o.open_reserves),
         missed_deadlines=len(missed),
-        status=full.model_dump(mode="json"),
         in_charge=[
             {
                 "role": one.role,
@@ -170,8 +164,22 @@ def projection(
             }
             for one in o.in_charge
         ],
-        closed=completed,
     )
+
+
+def projection(
+    o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
+) -> Projection:
+    """The picture that the register keeps."""
+    shown = headline(o, held, now, completed=completed)
+    full = status(o, held, now, completed=completed)
+    return Projection(**dict(shown), at=now, status=full.model_dump(mode="json"), closed=completed)
+
+
+def _step(o: Onboarding, *, completed: bool) -> int | Literal["completed", "cancelled"]:
+    if completed:
+        return "cancelled" if o.cancelled else "completed"
+    return current_step(o) or len(STEPS)
 
 
 def _phase(o: Onboarding, phase: Phase, now: datetime) -> PhaseStatus:

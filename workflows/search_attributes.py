@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from process.orders import Projection
+from process.orders import Headline
 
 ONBOARDING_STEP: Final = SearchAttributeKey.for_keyword("OnboardingStep")
 ONBOARDING_HEALTH: Final = SearchAttributeKey.for_keyword("OnboardingHealth")
@@ -35,7 +35,7 @@ SEARCH_ATTRIBUTES: Final[tuple[SearchAttributeKey[Any], ...]] = (
 )
 
 
-def picture(shown: Projection, client: str) -> dict[str, SearchAttributeUpdate[Any]]:
+def picture(shown: Headline, client: str) -> dict[str, SearchAttributeUpdate[Any]]:
     """What each search attribute of an onboarding must be, by name."""
     updates: tuple[SearchAttributeUpdate[Any], ...] = (
         ONBOARDING_STEP.value_set(shown.step),

@@ -1,0 +1,1 @@
+"""What an onboarding costs, measured against the engine's own floor (docs/performance.md)."""
