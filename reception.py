@@ -359,6 +359,9 @@ async def _described(
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
+    except ValueError as error:
+        # A state that the SDK has no name for yet: paused, and whatever comes after it.
+        raise Unanswered(f"« {handle.id} » est en pause sur le serveur Temporal") from error
 
 
 async def _refuse_other(known: WorkflowExecutionDescription, reference: str, sha256: str) -> None:

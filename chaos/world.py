@@ -25,7 +25,7 @@ from activities.working_days import read_worked_days
 from chaos.outcome import Delivery, Outcome, outcome_of
 from chaos.post import Post
 from chaos.temporal import TemporalServer
-from chaos.worker import DOOM, SPARED
+from chaos.worker import DOOM, SPARED, UNHEARD_SECONDS
 from local.passage import Passage, tcp_passage
 from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres, running_postgres
@@ -50,9 +50,6 @@ SMTP_SECONDS: Final = 2
 _STARTED: Final = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _NAMESPACE: Final = "default"
 _PAUSE: Final = 0.05
-_WINDOW_SECONDS: Final = 0.1
-"""Between a message that is taken and a death that may have come before its record: twice what was
-measured, since a death is seen a little late."""
 T = TypeVar("T")
 
 OPENS_AT: Final = at(date(2031, 3, 3), time(9, 30))
@@ -149,7 +146,7 @@ class World:
         return frozenset(
             delivery
             for delivery, accepted_at in self.post.accepted_at.items()
-            if any(0 <= died_at - accepted_at < _WINDOW_SECONDS for died_at in self.died_at)
+            if any(0 <= died_at - accepted_at < UNHEARD_SECONDS for died_at in self.died_at)
         )
 
     async def outcome(self, play: Play) -> Outcome:

@@ -177,10 +177,9 @@ def _example(folder: Path) -> Contract:
     return parse_contract(kept.read_bytes())
 
 
-def _tell(folder: Path, ports: dict[str, int], reference: str) -> None:
-    """The addresses, and the variables with which the commands reach this stack."""
-    variables = folder / "env"
-    lines = [f"export TEMPORAL_ADDRESS={LOOPBACK}:{ports['temporal']}"]
+def _variables(folder: Path, ports: dict[str, int]) -> str:
+    """What a shell reads to speak with this stack; a key of encryption is never written there."""
+    lines = [*_keys(), f"export TEMPORAL_ADDRESS={LOOPBACK}:{ports['temporal']}"]
     lines += [
         f"export {name}={shlex.quote(os.environ[name])}"
         for name in (f"{PREFIX}DATABASE_URL", f"{PREFIX}DOCUMENTS_URL", f"{PREFIX}INBOX")
@@ -191,7 +190,28 @@ def _tell(folder: Path, ports: dict[str, int], reference: str) -> None:
         f"export TEMPORAL_HTTP=http://{LOOPBACK}:{ports['api']}",
         f"export SECRET=$(cat {shlex.quote(str(folder / 'webhook-secret'))})",
     ]
-    variables.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
+
+
+def _keys() -> list[str]:
+    """Who speaks with the stack has its keys, or has none as it has: what one side encrypts the
+    other must read, and nothing may leave in clear by mistake."""
+    given, by_file = f"{PREFIX}ENCRYPTION_KEYS", f"{PREFIX}ENCRYPTION_KEYS_FILE"
+    if path := os.environ.get(by_file, "").strip():
+        return [f"unset {given}", f"export {by_file}={shlex.quote(str(Path(path).resolve()))}"]
+    if not os.environ.get(given, "").strip():
+        return [f"unset {given} {by_file}"]
+    asked = f"{given} : à définir d'abord dans ce terminal, comme pour « make run »"
+    return [
+        f"unset {by_file}",
+        f'if [ -z "${{{given}:-}}" ]; then echo {shlex.quote(asked)} >&2; return 1; fi',
+        f"export {given}",
+    ]
+
+
+def _tell(folder: Path, ports: dict[str, int], reference: str) -> None:
+    """The addresses, and the variables with which the commands reach this stack."""
+    (folder / "env").write_text(_variables(folder, ports), encoding="utf-8")
     shown = _shown(folder)
     print(
         f"""
@@ -221,7 +241,9 @@ def _tell_how_to_read(folder: Path, ports: dict[str, int]) -> None:
     """What the web UI needs to show encrypted histories: its own flags cannot say it all."""
     print(
         f"""\
-Les historiques sont chiffrés. Pour les lire dans l'interface web :
+Les historiques sont chiffrés. L'autre terminal doit connaître les mêmes clés : si elles ne sont pas
+dans un fichier (ONBOARDING_ENCRYPTION_KEYS_FILE), y définir aussi ONBOARDING_ENCRYPTION_KEYS.
+Pour les lire dans l'interface web :
 
   1. se connecter sur            http://{LOOPBACK}:{ports["codec"]}
      avec le jeton de            {_shown(folder)}/codec-token

@@ -8,12 +8,13 @@ the HTTP service was signed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from sqlalchemy import select
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from encryption import is_encrypted
@@ -64,15 +65,15 @@ _BARE_ACTS: Final[dict[int, str]] = {
 """Those of which nothing is told but who did them."""
 
 _OVER: Final = "'Completed', 'Failed', 'Canceled', 'Terminated', 'ContinuedAsNew', 'TimedOut'"
+_CALL_TIMEOUT: Final = timedelta(seconds=10)
 
 
 async def audit(client: Client, register: Register, reference: str) -> list[Audited]:
     """Every act on that onboarding, the oldest first: what Temporal still knows, and what the
     register kept."""
     found = {one.key: one for one in await _registered(register, reference)}
-    known = f"WorkflowId = '{workflow_id(reference)}' AND ExecutionStatus IN ('Running', {_OVER})"
-    async for run in client.list_workflows(known):
-        found |= {one.key: one for one in await _acts(client, run)}
+    async for run_id in _runs(client, workflow_id(reference)):
+        found |= {one.key: one for one in await _acts(client, reference, run_id)}
     # What was kept had been judged with the keys of then.
     found |= {one.key: one for one in await register.audited(reference)}
     return sorted(found.values(), key=lambda one: (one.at, one.key))
@@ -86,7 +87,8 @@ async def keep(client: Client, register: Register) -> int:
     over = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus IN ({_OVER})"
     async for run in client.list_workflows(over):
         if run.run_id not in copied:
-            await register.record(*await _acts(client, run), _over(run))
+            acts = await _acts(client, _reference(run), run.run_id)
+            await register.record(*acts, _over(run))
             count += 1
     return count
 
@@ -164,10 +166,25 @@ def _reference(run: WorkflowExecution) -> str:
     return run.id.removeprefix(workflow_id(""))[:64]
 
 
-async def _acts(client: Client, run: WorkflowExecution) -> list[Audited]:
+async def _runs(client: Client, id_: str) -> AsyncIterator[str]:
+    """The ids of its runs. The SDK's own list fails on a run that is paused, which it has no name
+    for."""
+    asked = ListWorkflowExecutionsRequest(namespace=client.namespace, query=f"WorkflowId = '{id_}'")
+    while True:
+        listed = await client.workflow_service.list_workflow_executions(
+            asked, timeout=_CALL_TIMEOUT
+        )
+        for run in listed.executions:
+            yield run.execution.run_id
+        asked.next_page_token = listed.next_page_token
+        if not asked.next_page_token:
+            return
+
+
+async def _acts(client: Client, reference: str, run_id: str) -> list[Audited]:
     """Those of one run; none when the server has just forgotten it."""
-    handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-    reading = _Reading(client.data_converter, _reference(run), run.run_id)
+    handle = client.get_workflow_handle(workflow_id(reference), run_id=run_id)
+    reading = _Reading(client.data_converter, reference, run_id)
     try:
         async for event in handle.fetch_history_events():
             await reading.hear(event)

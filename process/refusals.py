@@ -42,6 +42,10 @@ _NAMED: Final = 100
 _TOLD: Final = 50
 """How many problems of one message are shown."""
 
+_READ: Final = 5_000
+"""How many are looked at: a thousand empty items could have a million, and a run that takes seconds
+over one message is stopped as if it hung."""
+
 
 class Problem(NamedTuple):
     """One thing wrong: where, and why, in French."""
@@ -55,6 +59,8 @@ class Problem(NamedTuple):
 
 def problems(error: ValidationError) -> list[Problem]:
     """The problems of a validation, each with the path of its field (``sites[0].zone``)."""
+    if (count := error.error_count()) > _READ:
+        return [Problem("", f"contenu sans rapport avec ce qui est attendu : {count} problèmes")]
     found = []
     for detail in error.errors(include_url=False, include_input=False):
         kind, context = detail["type"], detail.get("ctx", {})

@@ -6,6 +6,9 @@ begins with its writing, so that two workers at once are told apart by the keys 
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -36,6 +39,7 @@ from register.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy import Connection
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK: Final = 0x4D494C454F  # "MILEO": any number, the same in every worker.
+_MIGRATING: Final = threading.Lock()
 _SQLITE: Final = {"timeout": 10}
 """Seconds that a connection waits for another one's writing."""
 
@@ -187,15 +192,16 @@ class Register:
 
     async def migrate(self) -> None:
         """Bring the tables to this version, in a new database too. Several workers may do it at
-        once."""
+        once, and several registers in one process."""
         if self._engine.dialect.name == "sqlite" and self._engine.url.database:
             Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        # On SQLite the immediate transaction is the lock that PostgreSQL is asked for by name.
-        engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        async with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            await connection.run_sync(_upgrade)
+        async with _one_migration():
+            # On SQLite the immediate transaction is the lock that PostgreSQL is asked for by name.
+            engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+            async with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+                await connection.run_sync(_upgrade)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -576,6 +582,18 @@ class Register:
         if self._engine.dialect.name == "postgresql":
             return postgresql.insert(table)
         return sqlite.insert(table)
+
+
+@asynccontextmanager
+async def _one_migration() -> AsyncIterator[None]:
+    """Alembic keeps what it works on in its own module: one at a time in a process, whatever the
+    databases, threads and loops."""
+    while not _MIGRATING.acquire(blocking=False):  # noqa: ASYNC110 - of threads, it has no event
+        await asyncio.sleep(0.02)
+    try:
+        yield
+    finally:
+        _MIGRATING.release()
 
 
 def _upgrade(connection: Connection) -> None:

@@ -33,6 +33,10 @@ def onboardings_router(register: Register, temporal: Temporal) -> APIRouter:
         reference: OnboardingReference,
         _message: SignedMessage,
     ) -> dict[str, Any]:
+        known = await register.onboarding(reference)
+        if known is not None and known.closed_at is not None and known.status is not None:
+            # Nothing more happens to it: no server has to answer.
+            return known.status
         return await temporal.ask(
             reference, lambda client: read_status(client, register, reference)
         )

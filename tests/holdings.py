@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
+from connection import create_search_attributes
+from local.ports import free_port
+from local.temporal_server import lasting_server
+from privacy.shelves import Shelves
 from process.contract import Contract, fingerprint
 from process.orders import (
     DocumentOrder,
@@ -17,14 +24,12 @@ from process.orders import (
     Projection,
     Recipient,
 )
-from register.store import RegisteredPiece
+from register.store import Register, RegisteredPiece
+from tests.postgres import Postgres
 from workflows.names import WORKFLOW_TYPE, workflow_id
 
 if TYPE_CHECKING:
     from temporalio.client import Client
-
-    from privacy.shelves import Shelves
-    from register.store import Register
 
 EXAMPLE: Final = Path(__file__).resolve().parent.parent / "examples" / "contract-remplacement.json"
 LEAD: Final = "s.vasseur@groupe-alizes.example"
@@ -32,6 +37,31 @@ LEAD: Final = "s.vasseur@groupe-alizes.example"
 
 PHONE: Final = "+33 6 11 22 33 44"
 CONTENT: Final = b"%PDF-1.7 un document"
+
+
+@pytest.fixture(scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    folder = tmp_path_factory.mktemp("temporal")
+    async with lasting_server(folder, port=free_port(), ui_port=free_port()) as connected:
+        await create_search_attributes(connected)
+        yield connected
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def register(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Register]:
+    url = f"sqlite:///{tmp_path}/register.db"
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.database()
+    register = Register(url)
+    await register.migrate()
+    yield register
+    await register.close()
+
+
+@pytest.fixture
+def shelves(tmp_path: Path) -> Shelves:
+    return Shelves(str(tmp_path / "documents"))
 
 
 def a_contract(reference: str, **changes: Any) -> Contract:

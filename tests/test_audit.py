@@ -8,13 +8,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from temporalio.api.workflowservice.v1 import (
+    PauseWorkflowExecutionRequest,
+    UnpauseWorkflowExecutionRequest,
+)
 from temporalio.client import Client
 
+from local import temporal_server
 from privacy.audit import audit, door_of, keep
-from reception import Refused, Unanswered, send_fact, start_onboarding
+from reception import Refused, Unanswered, read_status, send_fact, start_onboarding
 from register.store import Register, RegisteredDelivery
 from service.deliveries import Answer, Deliveries, Message
-from tests.test_encryption import ROTATED, a_contract, system
+from tests.test_encryption import ROTATED, System, a_contract, system
 from workflows.converter import data_converter
 from workflows.names import workflow_id
 
@@ -87,6 +92,39 @@ async def test_every_act_is_told_with_its_door_and_what_came_in_clear(tmp_path: 
         assert {one.act: one.who for one in acts}["signal"] == "eve@poste"
         assert [one.at for one in acts] == sorted(one.at for one in acts)
         assert "Secrète" not in str(acts)
+
+
+async def test_a_run_that_is_paused_tells_who_did_it_and_what_went_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = (*temporal_server.LATENCY, "frontend.WorkflowPauseEnabled=true")
+    monkeypatch.setattr(temporal_server, "LATENCY", allowed)
+    async with system(tmp_path / "a", ROTATED) as up:
+        assert await start_onboarding(up.client, up.register, a_contract("AUDIT-4"))
+        while await up.register.onboarding("AUDIT-4") is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        of_that_run: dict[str, str] = {
+            "namespace": up.client.namespace,
+            "workflow_id": workflow_id("AUDIT-4"),
+            "request_id": str(uuid4()),
+        }
+        paused = PauseWorkflowExecutionRequest(**of_that_run, identity="eve@poste", reason=PLACE)
+        await up.client.workflow_service.pause_workflow_execution(paused)
+        while "paused" not in (told := await acts_and_people(up, "AUDIT-4")):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        assert told.keys() == {"started", "paused"}
+        assert told["paused"] == "eve@poste"
+        with pytest.raises(Unanswered, match="en pause"):
+            await read_status(up.client, up.register, "AUDIT-4")
+        resumed = UnpauseWorkflowExecutionRequest(**of_that_run, identity="paul@poste")
+        await up.client.workflow_service.unpause_workflow_execution(resumed)
+        assert (await acts_and_people(up, "AUDIT-4"))["unpaused"] == "paul@poste"
+
+
+async def acts_and_people(up: System, reference: str) -> dict[str, str]:
+    acts = await audit(up.client, up.register, reference)
+    assert "Secrète" not in str(acts)
+    return {one.act: one.who for one in acts}
 
 
 async def test_the_acts_of_a_run_that_is_over_outlive_its_history(tmp_path: Path) -> None:

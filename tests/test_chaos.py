@@ -1,4 +1,5 @@
-"""The comparison sees a mail lost or doubled, a document changed, and whatever else differs."""
+"""The harness of the faults sees what it is there to see: a mail lost, one sent twice, a document
+changed. The workers are real processes, the bugs are planted in them."""
 
 from __future__ import annotations
 
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from chaos.faults import Fault
 from chaos.outcome import Outcome, compared
-from chaos.scenes import Report, lines
+from chaos.scenes import Report, judged, lines, undisturbed
+from local.scenarios import Story
+from local.stage import Play
 
 OUTCOME = Outcome(
     result={"outcome": "completed"},
@@ -70,3 +74,89 @@ def test_the_table_says_what_was_violated_and_what_was_not_provoked() -> None:
     assert "1 VIOLATIONS" in shown
     assert "mail lost: <1@x>" in shown
     assert "not provoked: no disk" in shown
+
+
+# Real workers
+
+
+async def opening(play: Play, story: Story) -> None:
+    """The first days of an onboarding: a document, and mails to everybody."""
+    await play.at(story.instant(2, 11))
+    await play.fact("kickoff_planned", starts_at=story.iso(5, 10), place="Clinique de Tours")
+    await play.handle.cancel()
+    await play.handle.result()
+
+
+_PLANTED = """
+from activities.mails.smtp import Conversation
+from chaos import worker
+from ending import leave
+from register.store import Register
+
+deliver = Conversation.deliver
+{bug}
+leave(worker.main())
+"""
+
+LOSES = """
+async def loses(self, to, message):
+    return "250 OK" if b"X-Mileo-Kind: kickoff" in message else await deliver(self, to, message)
+Conversation.deliver = loses
+"""
+"""Some mails are taken for sent, and never leave."""
+
+DOUBLES = """
+async def doubles(self, to, message):
+    await deliver(self, to, message)
+    return await deliver(self, to, message)
+Conversation.deliver = doubles
+"""
+
+FORGETS = """
+async def forgets(self, message_id, at, reply):
+    pass
+Register.mail_accepted = forgets
+"""
+"""No mail is written down as accepted: whoever does the activity again sends again."""
+
+
+def with_bug(bug: str) -> dict[str, Any]:
+    """A world whose worker has it."""
+    return {"program": ("-c", _PLANTED.format(bug=bug))}
+
+
+@pytest.fixture(scope="module")
+async def expected() -> Outcome:
+    return await undisturbed(opening)
+
+
+async def under(fault: Fault, expected: Outcome) -> Report:
+    return await judged(fault, expected, scene=opening, struck=("kickoff_planned",))
+
+
+async def test_a_worker_killed_once_each_activity_is_done_and_unanswered_changes_nothing(
+    expected: Outcome,
+) -> None:
+    report = await under(Fault("killed", world={"doom": "after"}), expected)
+    assert report.violations == ()
+    assert report.deaths > 3
+
+
+async def test_a_mail_that_never_leaves_is_seen_as_lost(expected: Outcome) -> None:
+    report = await under(Fault("loses", world=with_bug(LOSES)), expected)
+    assert report.violations
+    assert all(one.startswith("mail lost: ") for one in report.violations)
+
+
+async def test_a_mail_sent_twice_is_seen_as_doubled(expected: Outcome) -> None:
+    report = await under(Fault("doubles", world=with_bug(DOUBLES)), expected)
+    assert report.deaths == 0
+    assert len(report.violations) == len(expected.deliveries)
+    assert all(one.startswith("mail delivered 2 times for 1: ") for one in report.violations)
+
+
+async def test_a_mail_sent_again_after_a_death_is_seen_where_it_was_done(expected: Outcome) -> None:
+    world = {"doom": "after send_mail welcome", **with_bug(FORGETS)}
+    report = await under(Fault("forgets", world=world), expected)
+    assert report.deaths == 1
+    assert any(one.startswith("mail delivered 2 times for 1: ") for one in report.violations)

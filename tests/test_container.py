@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import os
 import re
 import subprocess
 import zipfile
@@ -16,8 +17,9 @@ import pytest
 import pyzipper
 from temporalio.exceptions import ApplicationError
 
+import activities.child
 from activities.doe import assembly as doe
-from activities.doe import child, container
+from activities.doe import container
 from activities.doe.contents import plain_name
 from activities.printing.rendering import DocumentImpossible
 from process.orders import IssuedDocument
@@ -178,7 +180,8 @@ def look(job):
     return container.pack(job)
 child.serve(look)
 """)
-    monkeypatch.setattr(child, "_PATH", f"{child._PATH}:{tmp_path}")
+    path = os.pathsep.join([activities.child._PATH, str(tmp_path)])
+    monkeypatch.setattr(activities.child, "_PATH", path)
     monkeypatch.setattr(doe, "_CONTAINER_MODULE", "activities_container_seen")
     monkeypatch.setenv("ONBOARDING_SMTP_PASSWORD", "hunter2")
     await filled(shelf)

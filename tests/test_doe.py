@@ -18,6 +18,7 @@ import pytest
 from pikepdf import Name, Pdf
 from temporalio.exceptions import ApplicationError
 
+import activities.child
 from activities.doe import assembly as doe
 from activities.doe import child
 from activities.printing.rendering import DocumentImpossible
@@ -323,7 +324,8 @@ child.serve(sleep)
 def module(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> str:
     """A module that a child process can run, beside ours."""
     (folder / "a_child.py").write_text(source)
-    monkeypatch.setattr(child, "_PATH", os.pathsep.join([child._PATH, str(folder)]))
+    path = os.pathsep.join([activities.child._PATH, str(folder)])
+    monkeypatch.setattr(activities.child, "_PATH", path)
     return "a_child"
 
 

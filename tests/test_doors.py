@@ -26,7 +26,7 @@ from local.ports import LOOPBACK, free_port
 from local.stage import stage_settings
 from local.temporal_server import lasting_server
 from process.facts import FACTS
-from process.orders import Projection
+from process.orders import OpenOnboarding, Projection
 from register.store import Register
 from service.app import create_app, serving
 from service.temporal import Connect
@@ -305,16 +305,11 @@ async def test_an_id_stands_for_one_message_of_one_sender(door: Door) -> None:
     )
 
 
-async def test_an_onboarding_that_is_over_takes_no_fact_and_is_still_told(door: Door) -> None:
-    reference = await running(door)
-    live = await door.get(f"/onboardings/{reference}")
-    assert live.status_code == 200
-    assert live.json()["reference"] == reference
-    assert door.temporal is not None
-    await door.temporal.get_workflow_handle(f"onboarding-{reference}").terminate()
-    registered = await door.register.onboarding(reference)
+async def close(register: Register, reference: str) -> None:
+    """What the register holds of an onboarding at its end."""
+    registered = await register.onboarding(reference)
     assert registered is not None
-    await door.register.project(
+    await register.project(
         Projection(
             onboarding=reference,
             at=registered.updated_at + timedelta(days=1),
@@ -330,6 +325,16 @@ async def test_an_onboarding_that_is_over_takes_no_fact_and_is_still_told(door: 
             closed=True,
         )
     )
+
+
+async def test_an_onboarding_that_is_over_takes_no_fact_and_is_still_told(door: Door) -> None:
+    reference = await running(door)
+    live = await door.get(f"/onboardings/{reference}")
+    assert live.status_code == 200
+    assert live.json()["reference"] == reference
+    assert door.temporal is not None
+    await door.temporal.get_workflow_handle(f"onboarding-{reference}").terminate()
+    await close(door.register, reference)
     place = {"starts_at": SOON, "place": "Paris"}
     errors = refused(await door.fact(reference, "kickoff_planned", place), 409)
     assert errors == [("", f"l'onboarding « {reference} » est clos")]
@@ -380,6 +385,19 @@ async def test_without_a_server_nothing_is_acknowledged(alone: Door) -> None:
         assert int(answer.headers["retry-after"]) > 0
     assert await alone.register.delivery("crm", "w-1") is None
     assert (await alone.http.get("/health/live")).status_code == 200
+
+
+async def test_an_onboarding_that_is_over_is_told_without_a_server(alone: Door) -> None:
+    over, under_way = a_contract(), a_contract()
+    for whole in (over, under_way):
+        order = OpenOnboarding(
+            contract=whole, workflow_id="w", run_id="r", started_at=datetime.now(UTC)
+        )
+        assert await alone.register.claim(order, "0" * 64) is None
+    await close(alone.register, over["reference"])
+    told = await alone.get(f"/onboardings/{over['reference']}")
+    assert (told.status_code, told.json()["step"]) == (200, "completed")
+    refused(await alone.get(f"/onboardings/{under_way['reference']}"), 503)
 
 
 async def test_a_server_that_comes_back_is_found_again(

@@ -34,6 +34,7 @@ from process.contract import Contract
 from reception import Refused, read_status, send_fact, start_onboarding
 from register.store import Register
 from storage.document_store import DocumentStore
+from versioning import rehearse
 from worker import build_worker
 from workflows.converter import data_converter
 from workflows.names import workflow_id
@@ -211,6 +212,19 @@ async def test_the_file_of_the_server_holds_no_person(tmp_path: Path) -> None:
         assert "CHIFFRE-1" in (await details.static_summary() or "")
     assert _in_the_file(tmp_path / "sealed", people) == set()
     assert _in_the_file(tmp_path / "sealed", {"CHIFFRE-1"}) == {"CHIFFRE-1"}, "by decision"
+
+
+async def test_a_version_is_rehearsed_on_encrypted_histories_by_who_has_the_keys(
+    tmp_path: Path,
+) -> None:
+    async with system(tmp_path / "a", ROTATED) as up:
+        await _live_a_little(up, "CHIFFRE-4")
+        while (await rehearse(up.client))[0] < 1:  # noqa: ASYNC110 - the list comes a little later
+            await asyncio.sleep(0.1)
+        assert await rehearse(up.client) == (1, [])
+        for keys in ({}, OLD):
+            without = await Client.connect(up.address, data_converter=converter_of(keys))
+            assert await rehearse(without) == (1, [workflow_id("CHIFFRE-4")])
 
 
 async def test_what_the_form_sends_in_clear_and_what_no_key_opens(tmp_path: Path) -> None:

@@ -554,6 +554,25 @@ async def test_a_child_that_is_killed_is_the_machine_s_doing(
         await look(pdf())
 
 
+async def test_a_child_that_says_more_than_it_may_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = tmp_path / "python"
+    endless.write_text("#!/bin/sh\nexec yes\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(endless))
+    with pytest.raises(InspectionFailed, match="ValueError"):
+        await inspect(tmp_path / "any", "plans")
+
+
+async def test_no_child_s_end_is_missed(
+    look: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(10):
+        assert (await look(b"interface 1\n")).refused is None
+    assert caplog.messages == []
+
+
 async def test_a_copy_that_is_gone_is_the_machine_s_doing(tmp_path: Path) -> None:
     with pytest.raises(InspectionFailed, match="exit code 1"):
         await inspect(tmp_path / "gone", "plans")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import smtplib
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -18,6 +20,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from local import stack as local_stack
 from local.mailbox import KIND_HEADER, Mailbox
 
 if TYPE_CHECKING:
@@ -115,7 +118,7 @@ async def test_the_stack_leaves_nothing_behind(tmp_path: Path, number: signal.Si
             assert line, told.decode()
             told += line
     variables = (tmp_path / "env").read_text(encoding="utf-8")
-    address = variables.splitlines()[0].removeprefix("export TEMPORAL_ADDRESS=")
+    [address] = re.findall(r"export TEMPORAL_ADDRESS=(.*)", variables)
     await Client.connect(address)
     # What docs/integration.md shows is pasted as it is.
     names = [line.partition("=")[0] for line in variables.splitlines()]
@@ -134,3 +137,48 @@ async def test_the_stack_leaves_nothing_behind(tmp_path: Path, number: signal.Si
             while True:
                 await Client.connect(address)
                 await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    ("stack_has", "terminal_has", "expected"),
+    [
+        ({}, {}, "0||"),
+        # What it would encrypt, this stack could not read.
+        ({}, {"ONBOARDING_ENCRYPTION_KEYS": "k=b"}, "0||"),
+        ({"ONBOARDING_ENCRYPTION_KEYS": "k=a"}, {"ONBOARDING_ENCRYPTION_KEYS": "k=a"}, "0|k=a|"),
+        ({"ONBOARDING_ENCRYPTION_KEYS": "k=a"}, {}, "1||"),
+        ({"ONBOARDING_ENCRYPTION_KEYS_FILE": "/a key"}, {}, "0||/a key"),
+        (
+            {"ONBOARDING_ENCRYPTION_KEYS_FILE": "/a key"},
+            {"ONBOARDING_ENCRYPTION_KEYS": "k=b"},
+            "0||/a key",
+        ),
+    ],
+)
+def test_another_terminal_encrypts_as_the_stack_does_or_is_told(
+    stack_has: dict[str, str],
+    terminal_has: dict[str, str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DATABASE_URL", "DOCUMENTS_URL", "INBOX"):
+        monkeypatch.setenv(f"ONBOARDING_{name}", "x")
+    for name, value in stack_has.items():
+        monkeypatch.setenv(name, value)
+    ports = {"temporal": 1, "http": 2, "api": 3}
+    (tmp_path / "webhook-secret").write_text("whsec_x")
+    variables = tmp_path / "env"
+    variables.write_text(local_stack._variables(tmp_path, ports), encoding="utf-8")
+    assert "k=a" not in variables.read_text(encoding="utf-8"), "no key is written"
+    shown = "${ONBOARDING_ENCRYPTION_KEYS:-}|${ONBOARDING_ENCRYPTION_KEYS_FILE:-}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'. {variables}; echo "$?|{shown}|${{TEMPORAL_ADDRESS:-}}"'],
+        env={"PATH": os.environ["PATH"], **terminal_has},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    address = "" if expected.startswith("1") else "127.0.0.1:1"
+    assert done.stdout == f"{expected}|{address}\n"
+    assert ("à définir d'abord" in done.stderr) is expected.startswith("1")

@@ -159,6 +159,14 @@ async def test_several_workers_may_migrate_at_once(database_url: str) -> None:
     assert await schema_gaps(database_url) == []
 
 
+async def test_several_databases_may_be_migrated_at_once_in_one_process(tmp_path: Path) -> None:
+    registers = [Register(f"sqlite:///{tmp_path}/{number}.db") for number in range(4)]
+    await asyncio.gather(*(register.migrate() for register in registers))
+    for one in registers:
+        assert await one.onboarding("MIL-2026-001") is None
+    await asyncio.gather(*(register.close() for register in registers))
+
+
 async def test_several_processes_may_migrate_at_once(database_url: str) -> None:
     program = (
         "import asyncio, sys; from register.store import Register\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,51 +12,34 @@ import pytest
 from sqlalchemy import update
 
 import starter
-from connection import create_search_attributes
-from local.ports import free_port
-from local.temporal_server import lasting_server
 from privacy.people import Asked, erase
 from privacy.retention import Cleaned, Cleaning
 from privacy.shelves import Shelves
 from privacy.terms import Terms, later
 from register.models import Draft
 from register.store import Register, RegisteredDelivery, RegisteredDraft
-from tests.holdings import LEAD, PHONE, a_contract, ago, everything, lived, running
-from tests.postgres import Postgres, postgres
+from tests.holdings import (
+    LEAD,
+    PHONE,
+    a_contract,
+    ago,
+    client,
+    everything,
+    lived,
+    register,
+    running,
+    shelves,
+)
+from tests.postgres import postgres
 from tests.s3 import running_s3
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-__all__ = ["postgres"]
+__all__ = ["client", "postgres", "register", "shelves"]
 
 TERMS = Terms(documents_years=10, contacts_months=36, deliveries_days=400)
 YEAR = 365.25
-
-
-@pytest.fixture(scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    folder = tmp_path_factory.mktemp("temporal")
-    async with lasting_server(folder, port=free_port(), ui_port=free_port()) as connected:
-        await create_search_attributes(connected)
-        yield connected
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def register(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Register]:
-    url = f"sqlite:///{tmp_path}/register.db"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.database()
-    register = Register(url)
-    await register.migrate()
-    yield register
-    await register.close()
-
-
-@pytest.fixture
-def shelves(tmp_path: Path) -> Shelves:
-    return Shelves(str(tmp_path / "documents"))
 
 
 async def cleaned(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from process import doe, open_points, rules
+from process import doe, open_points, refusals, rules
+from process.contract import Contract
 from process.facts import FACTS, OpenPointSettled
 from process.orders import ReadPiece
 from process.policy import Policy
@@ -889,3 +893,39 @@ def test_the_answer_that_is_proposed_for_a_point_is_taken(
         else:
             with pytest.raises(rules.Refused):
                 rules.judge(case.o, "open_point_settled", fact, {**said, "action": action}, now)
+
+
+# A message made to take long: a run that works for two seconds is stopped as if it hung
+
+FAULTY_CONTRACT = {**contract(), "sites": [{}] * 300_000}
+FAULTY_FACTS = [
+    ("kickoff_held", {"phases": [{}] * 42_000}),
+    ("kickoff_held", {"attendees": [1] * 63_000}),
+    ("recette_signed_off", {"reserves": [{}] * 42_000}),
+    ("doe_released", {f"{number:x}": 0 for number in range(13_000)}),
+]
+
+
+@pytest.mark.parametrize(("name", "payload"), FAULTY_FACTS, ids=[one[0] for one in FAULTY_FACTS])
+def test_a_fact_of_thousands_of_faults_is_refused_at_once(name: str, payload: Payload) -> None:
+    def refuse() -> None:
+        with pytest.raises(rules.Refused, match="sans rapport avec ce qui est attendu"):
+            rules.read(name, (payload,))
+
+    assert seconds_of(refuse) < 0.6
+
+
+def test_a_contract_of_a_million_faults_is_refused_at_once() -> None:
+    def refuse() -> None:
+        with pytest.raises(ValidationError) as refused:
+            Contract.model_validate(FAULTY_CONTRACT)
+        assert len(refusals.problems(refused.value)) == 1
+
+    assert seconds_of(refuse) < 1.5
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Of processor: the machine may have other work."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from process.onboarding import Onboarding
 from process.doe import PDF
 from process.obligations import deadlines
+from process.onboarding import Onboarding
 from process.orders import IssuedDocument, ReadPiece, SecretFound, Sending, StatedPiece
 from process.policy import Policy
 from tests.builders import (

@@ -1,24 +1,21 @@
-"""Heavy work on files that others wrote, done in a process of its own.
+"""Heavy work on files that others wrote, done in a process of its own (``activities.child``).
 
-A hostile or huge file may exhaust or crash that process; the worker's memory and event loop are
-out of its reach. The job goes by standard input and the answer by standard output, as JSON:
-nothing of either is ever on a command line.
+The job goes by standard input and the answer by standard output, as JSON: nothing of either is ever
+on a command line.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
-import resource
 import signal
 import sys
 import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from activities import child
 from activities.printing.rendering import DocumentImpossible, DocumentIncomplete
 from process.documents import DOCUMENT_KINDS
 
@@ -29,15 +26,14 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 
-_PATH: Final = str(Path(__file__).resolve().parent.parent.parent)
-_MEMORY: Final = 2 * 1024**3
-"""Bytes of address space."""
-
 _SECONDS: Final = 900
 """Of processor."""
 
 _FILES: Final = 16_384
 """Files open at once, when the system allows as many."""
+
+_ANSWER: Final = 16 << 20
+"""Bytes of the answer, which names every piece that was worked on."""
 
 _BLOCK: Final = 1 << 20
 
@@ -52,25 +48,14 @@ async def run(module: str, job: Job, order: DocumentOrder) -> Job:
     Raises DocumentIncomplete or DocumentImpossible as the child did, DocumentImpossible too when
     a file crashed it, and ChildFailed when the same job may succeed another time.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-P", "-m", module),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        # Nothing of ours: our environment holds secrets.
-        env={"PYTHONPATH": _PATH, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
-    )
     try:
-        output, _ = await process.communicate(json.dumps(job).encode())
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    return _answer(output, process.returncode, order)
+        output, code = await child.answer_of(module, job=json.dumps(job).encode(), most=_ANSWER)
+    except ValueError as error:
+        raise ChildFailed(str(error)) from None
+    return _answer(output, code, order)
 
 
-def _answer(output: bytes, code: int | None, order: DocumentOrder) -> Job:
+def _answer(output: bytes, code: int, order: DocumentOrder) -> Job:
     lines: list[Job] = [json.loads(line) for line in output.splitlines()]
     answer = lines[-1] if lines else {}
     if "done" in answer:
@@ -96,10 +81,7 @@ class Trouble(Exception):  # noqa: N818
 
 def serve(work: Callable[[Job], Job]) -> None:
     """In the child: read the job, do it, answer; its memory and its time are limited."""
-    _limit(resource.RLIMIT_AS, _MEMORY)
-    _limit(resource.RLIMIT_CPU, _SECONDS)
-    _limit(resource.RLIMIT_NOFILE, _FILES)
-    _limit(resource.RLIMIT_CORE, 0)
+    child.limit(seconds=_SECONDS, files=_FILES)
     job = json.load(sys.stdin)
     try:
         _tell({"done": work(job)})
@@ -134,11 +116,3 @@ def check(path: Path, sha256: str, what: str) -> None:
 
 def _tell(what: Job) -> None:
     print(json.dumps(what), flush=True)
-
-
-def _limit(what: int, most: int) -> None:
-    _, hard = resource.getrlimit(what)
-    with suppress(ValueError, OSError):  # Not every system knows, or lets lower, every limit.
-        resource.setrlimit(
-            what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
-        )

@@ -1,7 +1,5 @@
-"""What a file is, and whether the DOE may hold it, found out in a process of its own.
-
-The worker never parses a file that someone else wrote: a child process does, without the worker's
-secrets, with little memory and little time. Whatever becomes of the child, the worker lives on.
+"""What a file is, and whether the DOE may hold it, found out in a process of its own
+(``activities.child``): the worker never parses a file that someone else wrote.
 
     python -m activities.inspecting.inspection PATH [--family FAMILY]      prints one line of JSON
 """
@@ -9,27 +7,22 @@ secrets, with little memory and little time. Whatever becomes of the child, the 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import re
-import resource
 import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from activities import child
 from activities.inspecting import archive_checks, sniffing
 from activities.inspecting.secrets_scan import secrets_in
 from activities.inspecting.unfit import Unfit, is_by_content
 from process.orders import SecretFound
-
-MEMORY: Final = 2 * 2**30
-"""Bytes of address space."""
 
 SECONDS: Final = 60
 """Of processor, of which the search for secrets takes at most half."""
@@ -49,7 +42,6 @@ _KEPT: Final = 20
 _SCANNED: Final = frozenset({"plans", "wiring", "configurations"})
 """The families whose PDF files Mileo writes: those of a manufacturer hold no secret of a site."""
 
-_ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _TOO_MUCH: Final = "le contenu du fichier est trop lourd ou trop complexe pour être examiné"
 _CRASHED: Final = "le contenu du fichier est illisible : il semble endommagé"
 _NOT_ALL: Final = SecretFound(what="contenu trop long pour être examiné en entier")
@@ -93,37 +85,22 @@ class InspectionFailed(Exception):  # noqa: N818 - it states a situation
 
 
 async def inspect(
-    path: Path, family: str, *, memory: int = MEMORY, seconds: int = SECONDS
+    path: Path, family: str, *, memory: int = child.MEMORY, seconds: int = SECONDS
 ) -> Inspection:
     """What a child process finds in this file; ``memory`` in bytes, ``seconds`` of processor.
 
     A file on which the child fails is refused. Raises ``InspectionFailed`` when the child fails
     for a reason of this machine.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        # Not where the file is: nothing beside it is ever imported.
-        *("-P", "-m", __name__, str(path), f"--family={family}"),
-        *("--memory", str(memory), "--seconds", str(seconds)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
-        limit=_ANSWER,
-    )
+    words = (f"--family={family}", f"--memory={memory}", f"--seconds={seconds}")
     try:
-        async with asyncio.timeout(_PATIENCE):
-            assert process.stdout is not None
-            answer = await process.stdout.readline()
-            if answer.endswith(b"\n"):
-                return Inspection.model_validate_json(answer)
-            code = await process.wait()
-    except (TimeoutError, ValueError, ValidationError) as error:
+        answer, code = await child.answer_of(
+            __name__, str(path), *words, most=_ANSWER, seconds=_PATIENCE
+        )
+        if answer.endswith(b"\n"):
+            return Inspection.model_validate_json(answer)
+    except (TimeoutError, ValueError) as error:
         raise InspectionFailed(type(error).__name__) from None
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
     return _without_answer(code)
 
 
@@ -143,15 +120,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m activities.inspecting.inspection")
     parser.add_argument("path", type=Path)
     parser.add_argument("--family", default="")
-    parser.add_argument("--memory", type=int, default=MEMORY)
+    parser.add_argument("--memory", type=int, default=child.MEMORY)
     parser.add_argument("--seconds", type=int, default=SECONDS)
     asked = parser.parse_args()
-    _limit(resource.RLIMIT_AS, asked.memory, asked.memory)
-    # The soft limit ends the process with a signal of its own, the hard one looks like a kill.
-    _limit(resource.RLIMIT_CPU, asked.seconds, asked.seconds + 5)
-    _limit(resource.RLIMIT_FSIZE, _ANSWER, _ANSWER)
-    _limit(resource.RLIMIT_NOFILE, _FILES, _FILES)
-    _limit(resource.RLIMIT_CORE, 0, 0)
+    child.limit(seconds=asked.seconds, files=_FILES, memory=asked.memory, written=_ANSWER)
     found = _judged(asked.path, asked.family, asked.seconds / 2)
     print(found.model_dump_json(), flush=True)
     # Nothing is left to do, and libraries fed with hostile files may fail while they close.
@@ -174,13 +146,6 @@ def _judged(path: Path, family: str, seconds: float) -> Inspection:
         return Inspection(refused=_CRASHED)
     except Exception:  # noqa: BLE001 - a hostile content fails in ways nobody has listed
         return Inspection(refused=_CRASHED)
-
-
-def _limit(what: int, soft: int, hard: int) -> None:
-    _, most = resource.getrlimit(what)
-    if most != resource.RLIM_INFINITY:
-        soft, hard = min(soft, most), min(hard, most)
-    resource.setrlimit(what, (soft, hard))
 
 
 def _inspected(path: Path, family: str, seconds: float) -> Inspection:
