@@ -1,7 +1,7 @@
 # Every target sets itself up: the environment is .venv/, made from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help chaos demo run test lint lock audit sbom clean
+.PHONY: help bench chaos demo run test lint lock audit sbom clean
 .DELETE_ON_ERROR:
 
 # The first Python that is recent enough; PYTHON=… chooses another one.
@@ -20,6 +20,9 @@ run: .venv/.ready ## Run the whole system on this machine, until Ctrl-C
 
 test: .venv/.ready ## Run every test that needs nothing more than this machine
 	@.venv/bin/python -m pytest --numprocesses=auto --dist=loadfile
+
+bench: .venv/.ready ## Measure against the engine's floor, half an hour: docs/performance.md
+	@.venv/bin/python -m bench
 
 chaos: .venv/.ready ## Play whole onboardings under faults, ten minutes: docs/reliability.md
 	@.venv/bin/python -m chaos

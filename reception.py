@@ -201,14 +201,14 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
     if registered is not None and registered.closed_at is not None:
         return False
     handle = client.get_workflow_handle(workflow_id(contract.reference))
-    if (known := await _described(handle)) is not None:
+    if registered is not None:
+        if (known := await _described(handle)) is None:
+            raise Refused(
+                f"l'onboarding « {contract.reference} » est au registre mais n'existe plus sur ce "
+                "serveur Temporal"
+            )
         await _refuse_other(known, contract.reference, sha256)
         return False
-    if registered is not None:
-        raise Refused(
-            f"l'onboarding « {contract.reference} » est au registre mais n'existe plus sur ce "
-            "serveur Temporal"
-        )
     try:
         await client.start_workflow(
             WORKFLOW_TYPE,
@@ -216,7 +216,7 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
             id=workflow_id(contract.reference),
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             memo={CONTRACT_MEMO: sha256},
             search_attributes=TypedSearchAttributes(
                 [
@@ -229,14 +229,11 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
             rpc_timeout=CALL_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
-        # It was started, and ended, since we looked.
-        started = False
-    else:
-        started = True
-    # Someone else may have started it at the same moment, with another contract.
-    if (known := await _described(handle)) is not None:
-        await _refuse_other(known, contract.reference, sha256)
-    return started
+        # Not yet in the register, or started at this very moment: perhaps with another contract.
+        if (known := await _described(handle)) is not None:
+            await _refuse_other(known, contract.reference, sha256)
+        return False
+    return True
 
 
 async def watch_lone_signature(client: Client, reference: str, signed_at: str) -> None:

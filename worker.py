@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 
 from activities.documents import DocumentActivities
@@ -72,11 +73,12 @@ def build_worker(  # noqa: PLR0913 - the parts it is put together from
     With ``links_key`` (``storage.links``) and a public address, the page of each run has links to
     its documents.
     """
+    mails = MailActivities(register, store, settings)
     activities = (
         RegisterActivities(register, settings),
         DocumentActivities(register, store),
         PieceActivities(register, store, settings.inbox, settings.doe_piece_max_mb * 1_000_000),
-        MailActivities(register, store, settings),
+        mails,
     )
     return Worker(
         client,
@@ -88,6 +90,7 @@ def build_worker(  # noqa: PLR0913 - the parts it is put together from
         workflow_runner=WithoutContext(),
         interceptors=[CountsDocuments(), *_links(settings, links_key)],
         deployment_config=deployment_of(settings.build_id),
+        plugins=[SimplePlugin("mileo.mails", run_context=mails.connected)],
     )
 
 

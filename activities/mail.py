@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -14,8 +16,9 @@ from temporalio.exceptions import ApplicationError
 from activities.clock import BusinessClock
 from activities.heart import beating
 from activities.mails.composing import compose, message_id
+from activities.mails.connections import Connections
 from activities.mails.enclosures import Enclosure, enclose
-from activities.mails.smtp import Conversation, Deferred, Misconfigured, Refused, Unreachable
+from activities.mails.smtp import Deferred, Misconfigured, Refused, Unreachable
 from activities.mails.texts import WITHOUT_CONTRACT, MailUnsafe
 from process.contract import Contract
 from process.orders import MailOrder, MailReport, Recipient, SentMail
@@ -54,7 +57,15 @@ class MailActivities:
         self._register = register
         self._store = store
         self._settings = settings
-        self._tls = tls
+        self._connections = Connections(settings, tls)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """The time during which connections to the mail server may be kept."""
+        try:
+            yield
+        finally:
+            await self._connections.close()
 
     @activity.defn(name="send_mail")
     async def send_mail(self, order: MailOrder) -> MailReport:
@@ -168,7 +179,7 @@ class MailActivities:
         try:
             async with (
                 beating(lambda: activity.heartbeat(accepted)),
-                Conversation(self._settings, self._tls) as conversation,
+                self._connections.conversation() as conversation,
             ):
                 for letter in letters:
                     try:
@@ -178,9 +189,8 @@ class MailActivities:
                         await self._register.mail_refused(letter.message_id, clock.now(), reason)
                         _count("refused")
                         sent[letter.message_id] = letter.sent(refused=reason)
-                    except Unreachable as unreachable:
-                        reasons.add(str(unreachable))
-                        break
+                    except Unreachable:
+                        raise
                     except Deferred as deferred:
                         reasons.add(str(deferred))
                     else:
@@ -191,6 +201,8 @@ class MailActivities:
                         activity.heartbeat(accepted)
                         await self._register.mail_accepted(letter.message_id, at, reply)
                         sent[letter.message_id] = letter.sent(accepted_at=at)
+        except Unreachable as unreachable:
+            reasons.add(str(unreachable))
         except Misconfigured as error:
             raise ApplicationError(str(error), type="MailServerMisconfigured") from None
         if missing := len(letters) - len(sent):

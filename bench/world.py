@@ -87,6 +87,7 @@ async def world(folder: Path, activities: Activities) -> AsyncIterator[World]:
     mailbox = Mailbox(folder / "mails")
     with mailbox.smtp() as port:
         settings = stage_settings(folder, port)
+        settings.inbox.mkdir(parents=True, exist_ok=True)
         register = Register(settings.database_url)
         await register.migrate()
         async with time_skipping_server() as environment:

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chaos.faults import Fault, all_faults
 from chaos.scenes import Report, judged, lines, undisturbed
 from ending import leave
-from local.temporal_server import temporal_binary
+from local.machine import described
 
 if TYPE_CHECKING:
     from chaos.outcome import Outcome
 
 _AT_ONCE: Final = 8
 """Scenes at the same time: most of their time is waiting."""
-
-_PACKAGES: Final = ("temporalio", "sqlalchemy", "aiosqlite", "asyncpg")
 
 
 async def run(words: list[str]) -> int:
@@ -68,7 +62,7 @@ def _write(expected: Outcome, reports: list[Report], seconds: float) -> Path:
     whole = {
         "at": now.isoformat(timespec="seconds"),
         "seconds": round(seconds),
-        "machine": _machine(),
+        "machine": described(),
         "onboarding": {
             "messages": len(expected.mails),
             "documents": len(expected.documents),
@@ -79,21 +73,6 @@ def _write(expected: Outcome, reports: list[Report], seconds: float) -> Path:
     }
     path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return path
-
-
-def _machine() -> dict[str, Any]:
-    server = subprocess.run(  # noqa: S603 - our own binary
-        [temporal_binary(), "--version"], capture_output=True, text=True, check=True
-    )
-    return {
-        "system": platform.platform(),
-        "processors": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000,
-        "python": platform.python_version(),
-        "temporal": server.stdout.strip(),
-        **{name: version(name) for name in _PACKAGES},
-    }
 
 
 if __name__ == "__main__":

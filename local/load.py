@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from temporalio.client import WorkflowExecutionStatus
 from beginning import keep_private
 from connection import create_search_attributes
 from ending import leave
+from local.machine import described
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
 from process.contract import Contract
@@ -47,6 +47,7 @@ _KILLS: Final = 4
 """How often the worker is killed while onboardings start, and again while facts are told."""
 _POLL_SECONDS: Final = 0.5
 _QUIET_SECONDS: Final = 20
+_AT_MILEO: Final = {"project_manager", "technical_referent"}
 
 
 class _Counting:
@@ -110,10 +111,22 @@ class _Worker:
 
 
 def _contract(number: int) -> Contract:
+    """One person at the client's and one at Mileo: fewer mails, as many onboardings."""
     example = json.loads((_ROOT / "examples" / "contract-neuf.json").read_bytes())
     now = datetime.now(UTC).replace(microsecond=0)
-    text = json.dumps({**example, "reference": f"CHARGE-{number}", "signed_at": now.isoformat()})
-    return Contract.model_validate_json(text.replace("@", f"@c{number}."))
+    client, team = example["client"], example["team"]
+    alone = {role: one for role, one in team.items() if role in _AT_MILEO}
+    whole = {
+        **example,
+        "reference": f"CHARGE-{number}",
+        "signed_at": now.isoformat(),
+        "client": {
+            role: client["technical_lead"] if isinstance(one, dict) else one
+            for role, one in client.items()
+        },
+        "team": alone,
+    }
+    return Contract.model_validate_json(json.dumps(whole).replace("@", f"@c{number}."))
 
 
 async def _each(
@@ -231,7 +244,7 @@ async def _scene(
         "mails_repeated": len(repeated),
         "facts_by_sampled_onboarding": dict(facts),
         "worker_megabytes": round(worker.most_megabytes),
-        "machine": f"{os.cpu_count()} processors, Python {platform.python_version()}",
+        "machine": described(),
     }
 
 

@@ -441,10 +441,11 @@ async def play_replacement(play: Play, story: Story) -> None:
     await _maintained(play, j, score=9, actions=[])
 
 
-async def play_new(play: Play, story: Story) -> None:
-    """The short way: no audit, accepted without réserve, maintenance at a fixed date."""
+async def play_new(play: Play, story: Story, longer: int = 0) -> None:
+    """The short way: no audit, accepted without réserve, maintenance at a fixed date. The works
+    last two jours ouvrés, and as many more as ``longer``."""
     j = story
-    p1 = _phase(j, "P1", "Contrôle d'accès et vidéosurveillance", "TOURS", 13, 15)
+    p1 = _phase(j, "P1", "Contrôle d'accès et vidéosurveillance", "TOURS", 13, 15 + longer)
     await play.at(j.instant(2, 11))
     await play.fact("kickoff_planned", starts_at=j.iso(5, 10), place="Clinique de Tours")
     await play.at(j.instant(5, 12))
@@ -458,23 +459,23 @@ async def play_new(play: Play, story: Story) -> None:
     await play.fact("phase_planned", **p1)
     await play.fact(
         "training_planned",
-        starts_at=j.iso(16, 14),
+        starts_at=j.iso(16 + longer, 14),
         site="TOURS",
         trainer="Julien Moreau",
         trainees=["Inès Haddad"],
     )
     await play.at(j.instant(10, 9))
-    await play.fact("recette_planned", starts_at=j.iso(19, 10), site="TOURS")
-    await _until(play, j, 15, 17)
+    await play.fact("recette_planned", starts_at=j.iso(19 + longer, 10), site="TOURS")
+    await _until(play, j, 15 + longer, 17)
     await _hold_weekly_point(play, None, from_weekday=0)
-    await play.fact("phase_completed", id="P1", completed_at=j.iso(15, 17))
-    await play.at(j.instant(16, 18))
-    await play.fact("commissioned", commissioned_on=j.day(16))
-    await play.fact("training_held", held_on=j.day(16), trainees=["Inès Haddad"])
-    await play.at(j.instant(19, 12))
+    await play.fact("phase_completed", id="P1", completed_at=j.iso(15 + longer, 17))
+    await play.at(j.instant(16 + longer, 18))
+    await play.fact("commissioned", commissioned_on=j.day(16 + longer))
+    await play.fact("training_held", held_on=j.day(16 + longer), trainees=["Inès Haddad"])
+    await play.at(j.instant(19 + longer, 12))
     await play.fact(
         "recette_signed_off",
-        effective_on=j.day(19),
+        effective_on=j.day(19 + longer),
         sites=["TOURS"],
         decision="accepted",
         present=[
@@ -483,10 +484,10 @@ async def play_new(play: Play, story: Story) -> None:
         ],
         reserves=[],
     )
-    await play.at(j.instant(24, 10))
+    await play.at(j.instant(24 + longer, 10))
     await _file_doe(play, but=None)
-    await play.fact("doe_released", released_on=j.day(24), by="Claire Fontaine")
-    await play.fact("doe_received", received_on=j.day(24), by="Inès Haddad")
+    await play.fact("doe_released", released_on=j.day(24 + longer), by="Claire Fontaine")
+    await play.fact("doe_received", received_on=j.day(24 + longer), by="Inès Haddad")
     await _maintained(play, j, score=7, actions=[{"what": "Former un second utilisateur"}])
 
 

@@ -7,8 +7,10 @@ never moves an announced limit.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -74,14 +76,16 @@ class WorkCalendar:
     """The worked days of Mileo and of the zones of the sites.
 
     Every count takes ``names``: the calendars on which a day must be worked to count; Mileo's
-    alone unless said otherwise.
+    alone unless said otherwise. All raise ``CalendarNotCoveredError`` where a count leaves the
+    recorded years.
     """
 
     def __init__(self, days: WorkedDays) -> None:
         self._first_year = days.first_year
         self._last_year = days.last_year
-        self._closed = {name: _dates(listed) for name, listed in days.closed.items()}
-        self._opened = {name: _dates(listed) for name, listed in days.opened.items()}
+        self._closed = {name: _dates(tuple(listed)) for name, listed in days.closed.items()}
+        self._opened = {name: _dates(tuple(listed)) for name, listed in days.opened.items()}
+        self._listed: dict[tuple[str, ...], tuple[date, ...]] = {}
 
     @property
     def horizon(self) -> tuple[int, int]:
@@ -90,18 +94,11 @@ class WorkCalendar:
         return self._first_year + 1, self._last_year - 1
 
     def is_worked(self, day: date, names: Collection[str] = (MILEO,)) -> bool:
-        """Whether that day counts as a jour ouvré on every calendar named.
-
-        Raises:
-            CalendarNotCoveredError: the recorded calendar does not reach that year.
-        """
-        if not self._first_year <= day.year <= self._last_year:
-            raise CalendarNotCoveredError(day.year)
-        return all(
-            day in self._opened.get(name, ())
-            or (day.weekday() < _SATURDAY and day not in self._closed[name])
-            for name in names
-        )
+        """Whether that day counts as a jour ouvré on every calendar named."""
+        self._check(day)
+        worked = self._worked(names)
+        place = bisect_left(worked, day)
+        return place < len(worked) and worked[place] == day
 
     def is_holiday(self, day: date, name: str) -> bool:
         """Whether that calendar is closed that day for a holiday (not for a weekend)."""
@@ -109,16 +106,17 @@ class WorkCalendar:
 
     def add(self, day: date, jours_ouvres: int, names: Collection[str] = (MILEO,)) -> date:
         """The last day of a forward delay: the day of the event does not count (PROCESS 3.1)."""
-        for _ in range(jours_ouvres):
-            day = self._worked(day + _DAY, _DAY, names)
-        return day
+        if not jours_ouvres:
+            return day
+        self._check(day + _DAY)
+        worked = self._worked(names)
+        return self._at(worked, bisect_right(worked, day) + jours_ouvres - 1)
 
     def subtract(self, day: date, jours_ouvres: int, names: Collection[str] = (MILEO,)) -> date:
         """The last day of a notice owed before an event; it only moves earlier (PROCESS 3.2)."""
-        day = self._worked(day, -_DAY, names)
-        for _ in range(jours_ouvres):
-            day = self._worked(day - _DAY, -_DAY, names)
-        return day
+        self._check(day)
+        worked = self._worked(names)
+        return self._at(worked, bisect_right(worked, day) - 1 - jours_ouvres)
 
     def add_calendar_days(self, day: date, days: int) -> date:
         """The last day of a delay in calendar days: one that ends on a day that is not worked
@@ -127,13 +125,20 @@ class WorkCalendar:
 
     def worked_from(self, day: date, names: Collection[str] = (MILEO,)) -> date:
         """That day, or the next worked one."""
-        return self._worked(day, _DAY, names)
+        self._check(day)
+        worked = self._worked(names)
+        return self._at(worked, bisect_left(worked, day))
 
     def count(self, start: date, end: date) -> int:
         """The jours ouvrés after ``start``, up to ``end`` included; negative when it is past."""
         if end < start:
             return -self.count(end, start)
-        return sum(self.is_worked(start + n * _DAY) for n in range(1, (end - start).days + 1))
+        if end == start:
+            return 0
+        self._check(start + _DAY)
+        self._check(end)
+        worked = self._worked((MILEO,))
+        return bisect_right(worked, end) - bisect_right(worked, start)
 
     def first_with_notice(
         self, wanted: date, notice_given: date, jours_ouvres: int, names: Collection[str]
@@ -145,13 +150,48 @@ class WorkCalendar:
             day += _DAY
         return day
 
-    def _worked(self, day: date, stride: timedelta, names: Collection[str]) -> date:
-        while not self.is_worked(day, names):
-            day += stride
-        return day
+    def _check(self, day: date) -> None:
+        if not self._first_year <= day.year <= self._last_year:
+            raise CalendarNotCoveredError(day.year)
+
+    def _worked(self, names: Collection[str]) -> tuple[date, ...]:
+        wanted = tuple(names)
+        if wanted not in self._listed:
+            kept = frozenset((self._closed[name], self._opened.get(name, _NONE)) for name in wanted)
+            self._listed[wanted] = _worked_days(self._first_year, self._last_year, kept)
+        return self._listed[wanted]
+
+    def _at(self, worked: tuple[date, ...], place: int) -> date:
+        if place < 0:
+            raise CalendarNotCoveredError(self._first_year - 1)
+        if place >= len(worked):
+            raise CalendarNotCoveredError(self._last_year + 1)
+        return worked[place]
 
 
-def _dates(days: list[str]) -> frozenset[date]:
+_NONE: Final[frozenset[date]] = frozenset()
+
+
+@lru_cache(maxsize=256)
+def _worked_days(
+    first_year: int,
+    last_year: int,
+    calendars: frozenset[tuple[frozenset[date], frozenset[date]]],
+) -> tuple[date, ...]:
+    """The days worked on all these calendars (closed, opened), in order; listed once for all the
+    onboardings that have the same ones."""
+    return tuple(
+        day
+        for day in days(date(first_year, 1, 1), date(last_year, 12, 31))
+        if all(
+            day in opened or (day.weekday() < _SATURDAY and day not in closed)
+            for closed, opened in calendars
+        )
+    )
+
+
+@lru_cache(maxsize=256)
+def _dates(days: tuple[str, ...]) -> frozenset[date]:
     return frozenset(date.fromisoformat(day) for day in days)
 
 

@@ -123,16 +123,17 @@ def _passed_over(
     if phase.cancelled:
         return None
     last = slot is phase.slot
+    done_at = phase.completed_at if last and phase.completion_known_at else None
+    if done_at and done_at <= slot.ends_at:
+        return None
     noticed = _noticed_at(o, slot.ends_at if slot.plan else slot.starts_at)
+    if not done_at and (noticed > until or o.was_suspended(noticed)):
+        return None
     end = french.full_instant(o.local(slot.ends_at, slot.site))
-    if last and phase.completed_at and phase.completion_known_at:
-        if phase.completed_at <= slot.ends_at:
-            return None
-        done = french.full_instant(o.local(phase.completed_at, slot.site))
+    if done_at and phase.completion_known_at:
+        done = french.full_instant(o.local(done_at, slot.site))
         sentence = f"La phase « {phase.title} », prévue jusqu'au {end}, s'est achevée le {done}."
         return min(noticed, max(phase.completion_known_at, slot.ends_at)), sentence
-    if noticed > until or o.was_suspended(noticed):
-        return None
     if not slot.plan:
         start = french.full_instant(o.local(slot.starts_at, slot.site))
         return noticed, f"La phase « {phase.title} » n'a pas débuté le {start} comme prévu."

@@ -84,11 +84,11 @@ class NextRung:
 
 def next_rung(chases: list[Chase], now: datetime) -> NextRung | None:
     """When the next rung of all comes, and what is chased then."""
-    coming = [NextRung(r.at, chase.text) for chase in chases for r in chase.rungs if r.at > now]
-    first = min((rung.at for rung in coming), default=None)
+    coming = (rung.at for chase in chases for rung in chase.rungs if rung.at > now)
+    first = min(coming, default=None)
     if first is None:
         return None
-    texts = dict.fromkeys(rung.text for rung in coming if rung.at == first)
+    texts = dict.fromkeys(c.text for c in chases for rung in c.rungs if rung.at == first)
     return NextRung(first, " ; ".join(texts))
 
 
@@ -97,8 +97,9 @@ def chases(o: Onboarding, held: list[Deadline], now: datetime) -> list[Chase]:
     reminded of anything on suspension."""
     if o.suspension or o.cancelled:
         return []
+    ladders = _Ladders(o, now)
     return [
-        *(chase for deadline in held if (chase := _deadline(o, deadline, now))),
+        *(chase for deadline in held if (chase := _deadline(o, deadline, ladders, now))),
         *_client(o),
         *_open_points(o, now),
         *_rejected(o),
@@ -106,26 +107,52 @@ def chases(o: Onboarding, held: list[Deadline], now: datetime) -> list[Chase]:
     ]
 
 
-def _deadline(o: Onboarding, deadline: Deadline, now: datetime) -> Chase | None:
+class _Ladders:
+    """The rungs of the limits at an instant. Those of an obligation that are known and due together
+    have the same ones, and a recette may leave hundreds of réserves: each ladder is made once."""
+
+    def __init__(self, o: Onboarding, now: datetime) -> None:
+        self._o = o
+        self._now = now
+        self._made: dict[tuple[str, str | None, datetime, datetime, bool], list[Rung]] = {}
+
+    def of(self, deadline: Deadline, due_at: datetime, known: datetime) -> list[Rung]:
+        """Those of that limit."""
+        code, limit = deadline.obligation.code, deadline.limit
+        own = limit.key if code in _OF_THEIR_OWN else None
+        shared = (code, own, due_at, known, limit.lapsed)
+        if shared not in self._made:
+            self._made[shared] = list(_rungs(self._o, deadline, due_at, known, self._now))
+        return self._made[shared]
+
+
+_OF_THEIR_OWN: Final = frozenset({"O5", "O6"})
+"""The obligations each of whose limits has its rungs: those of its phase, of its week."""
+
+
+def _rungs(
+    o: Onboarding, deadline: Deadline, due_at: datetime, known: datetime, now: datetime
+) -> Iterator[Rung]:
+    accountable = tuple(_accountable(o, deadline.obligation))
+    with_head = _with_head(accountable)
+    if deadline.limit.lapsed:
+        # Nothing can be done about it any more: said once.
+        yield Rung(o.next_reminder(max(due_at, known)), with_head, "late")
+        return
+    for instant in _before(o, deadline):
+        yield Rung(instant, accountable, "upcoming")
+    for instant in _late(o, due_at, known, now):
+        yield Rung(instant, with_head, "late")
+
+
+def _deadline(o: Onboarding, deadline: Deadline, ladders: _Ladders, now: datetime) -> Chase | None:
     due_at = deadline.limit.due_at
     if due_at is None or deadline.state not in ("running", "missed") or deadline.limit.met_at:
         return None
     if o.contract.history and due_at <= o.record.started_at:
         return None  # Taken over late: listed once, at the start.
     known = o.record.known_since.get(_known_id(deadline), now)
-    accountable = tuple(_accountable(o, deadline.obligation))
-    if deadline.limit.lapsed:
-        # Nothing can be done about it any more: said once.
-        told = o.next_reminder(max(due_at, known))
-        rungs = [Rung(told, _with_head(accountable), "late")]
-    else:
-        rungs = [
-            *(Rung(instant, accountable, "upcoming") for instant in _before(o, deadline)),
-            *(
-                Rung(instant, _with_head(accountable), "late")
-                for instant in _late(o, due_at, known, now)
-            ),
-        ]
+    rungs = ladders.of(deadline, due_at, known)
     return Chase(deadline.id, _said(o, deadline), known, rungs, due_at=due_at)
 
 
@@ -208,7 +235,10 @@ def _with_head(people: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
 
 def _client(o: Onboarding) -> Iterator[Chase]:
     policy = o.policy
-    for wait in client_waits(o):
+    if not (waits := client_waits(o)):
+        return
+    project_manager = _with_head(tuple(o.people(["project_manager"])))
+    for wait in waits:
         first: Party = "decision_maker" if wait.id == "scope_change" else "technical_lead"
         ladder: list[tuple[int, list[Party], Level]] = [
             *((jo, [first], "request") for jo in policy.client_reminder_jo),
@@ -226,7 +256,7 @@ def _client(o: Onboarding) -> Iterator[Chase]:
             "Proposer au client la suspension de l'onboarding : toujours en attente, "
             f"{wait.text} (depuis le {french.full_date(day)})",
             wait.since,
-            [Rung(proposal, _with_head(tuple(o.people(["project_manager"]))), "late")],
+            [Rung(proposal, project_manager, "late")],
         )
 
 

@@ -22,7 +22,17 @@ from local.scenarios import Story, extension, play_difficult, play_new, play_rep
 from local.stage import stage
 from reception import watch_lone_signature
 from register.store import RegisteredDraft
-from tests.playing import OPENS_AT, PickyMailbox, kickoff, new, phase, replaced, store_away, story_of, unique
+from tests.playing import (
+    OPENS_AT,
+    PickyMailbox,
+    kickoff,
+    new,
+    phase,
+    replaced,
+    store_away,
+    story_of,
+    unique,
+)
 from workflows.names import lone_signature_id
 
 if TYPE_CHECKING:

@@ -109,11 +109,18 @@ class MailServer:
 
 @asynccontextmanager
 async def mail_server(
-    *, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None, auth: bool = False
+    box: MailServer | None = None,
+    *,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    starttls: ssl.SSLContext | None = None,
+    auth: bool = False,
+    patience: float = 300,
 ) -> AsyncIterator[MailServer]:
-    """A server on a free port, in the running loop: in clear, with STARTTLS or in TLS at once."""
+    """A server on a free port, in the running loop: in clear, with STARTTLS or in TLS at once. It
+    leaves whoever says nothing for ``patience`` seconds."""
     loop = asyncio.get_running_loop()
-    box = MailServer()
+    box = box or MailServer()
     conversations: list[SMTP] = []
 
     def conversation() -> SMTP:
@@ -126,11 +133,12 @@ async def mail_server(
             authenticator=box.authenticate if auth else None,
             auth_required=auth,
             auth_require_tls=starttls is not None,
+            timeout=patience,
         )
         conversations.append(smtp)
         return smtp
 
-    server = await loop.create_server(conversation, host="127.0.0.1", port=0, ssl=tls)
+    server = await loop.create_server(conversation, host="127.0.0.1", port=port, ssl=tls)
     box.port = server.sockets[0].getsockname()[1]
     try:
         yield box

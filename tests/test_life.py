@@ -500,27 +500,6 @@ async def test_a_silent_client_is_reminded_then_others_are_told(on_stage: Stage)
     assert len(sent(await after(16), "client_reminder")) == 3
 
 
-async def test_eighteen_months_stay_far_below_the_limits_of_the_engine(tmp_path: Path) -> None:
-    async with stage(tmp_path) as up:
-        play, story = await begin(up, new(effective_on=date(2032, 10, 4)))
-        site = story.contract.sites[0].code
-        long_phase = phase(story, "P1", site, 14, 380)
-        await play.at(story.instant(4, 12))
-        await play.fact("kickoff_held", **{**kickoff(story), "phases": [long_phase]})
-        await play.fact("phase_planned", **long_phase)
-        monday = story.j(14) - timedelta(days=story.j(14).weekday()) + timedelta(days=7)
-        for week in range(72):
-            day = story.calendar.worked_from(monday + timedelta(days=7 * week + 1))
-            await play.at(at(day, time(11)))
-            report = {"held_on": day.isoformat(), "done": ["Conforme"], "next": ["Suite"]}
-            assert await play.fact("progress_reported", **report) == "accepted"
-        described = await play.handle.describe()
-        status = await play.status()
-        assert sum(key.startswith("O6") for key in states(status)) >= 72
-        assert described.history_length < 4_096
-        assert len(await up.register.mails(play.contract.reference)) == len(status["emails"])
-
-
 async def test_a_fact_of_tomorrow_waits_for_tomorrow(on_stage: Stage) -> None:
     play, story = await begin(on_stage, new())
     await play.at(story.instant(3, 10))

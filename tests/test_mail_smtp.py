@@ -69,7 +69,8 @@ class Sender:
         )
         environment.on_heartbeat = self.beats.append
         activities = MailActivities(self.register, self.store, settings, tls)
-        report = await environment.run(activities.send_mail, order)
+        async with activities.connected():
+            report = await environment.run(activities.send_mail, order)
         assert isinstance(report, MailReport)
         return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -54,25 +54,25 @@ class Agenda:
     """The next rung of the reminders."""
 
 
-def everything(o: Onboarding, now: datetime) -> Iterator[Sending]:
-    """All that the steps have to send, past and future, in the order of the process."""
+def everything(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
+    """All that the steps have to send, past and future, in the order of the process; of the keys
+    that are ``gone``, no more than costs nothing."""
     if o.cancelled:
         yield from any_step.cancellation(o)
         return
     for step in STEPS.values():
-        yield from step.sendings(o, now)
-    yield from any_step.sendings(o, now)
+        yield from step.sendings(o, now, gone)
+    yield from any_step.sendings(o, now, gone)
 
 
 def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
     """Everything owed that has not been started, and the earliest instant that changes it."""
     started = o.record.sendings
+    gone = {key for key, entry in started.items() if entry.state != "again"}
     owed = {
         sending.key: sending
-        for sending in everything(o, now)
-        if sending.to
-        and (sending.key not in started or started[sending.key].state == "again")
-        and not (o.suspension and sending.kind in _PAUSED)
+        for sending in everything(o, now, gone)
+        if sending.to and sending.key not in gone and not (o.suspension and sending.kind in _PAUSED)
     }
     for key, entry in started.items():
         # Asked to try again: as it would be today, else as it was.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from temporalio import workflow
@@ -10,9 +10,6 @@ from temporalio import workflow
 from process.facts import FACTS
 from process.orders import FactAnswer
 from process.shapes import described
-
-_DESCRIPTIONS: Final = {name: described(model) for name, model in FACTS.items()}
-"""What the web UI's form says of each; made once, not for each run that the sandbox loads."""
 
 
 class TakesFacts(Protocol):
@@ -37,12 +34,12 @@ def facts_as_handlers(cls: _C) -> _C:
     The handlers take any number of arguments, untyped: a signal with too many would otherwise
     block the run for ever, and one that does not decode would vanish.
     """
-    for name, description in _DESCRIPTIONS.items():
-        _add(cls, name, description)
+    for name, handler in _HANDLERS.items():
+        setattr(cls, name, handler)
     return cls
 
 
-def _add(cls: type[TakesFacts], name: str, description: str) -> None:
+def _handlers_of(name: str, description: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def on_signal(self: TakesFacts, *arguments: Any) -> None:
         self.hear(name, arguments)
 
@@ -57,5 +54,13 @@ def _add(cls: type[TakesFacts], name: str, description: str) -> None:
     on_update.__name__ = on_update.__qualname__ = f"update_{name}"
     update = workflow.update(name=name, description=description)(on_update)
     update.validator(validate)
-    setattr(cls, f"signal_{name}", workflow.signal(name=name, description=description)(on_signal))
-    setattr(cls, f"update_{name}", update)
+    return workflow.signal(name=name, description=description)(on_signal), update
+
+
+_HANDLERS: Final[dict[str, Callable[..., Any]]] = {
+    handler.__name__: handler
+    for name, model in FACTS.items()
+    for handler in _handlers_of(name, described(model))
+}
+"""Made once, and not for each run that the sandbox loads: there are seventy, for ever the same. The
+description is what the web UI's form says."""

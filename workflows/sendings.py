@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, ParamSpec
 
 from pydantic import BaseModel
 
@@ -15,6 +15,8 @@ from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, one_a_mailbox
 from process.orders import Document, Invitation, Recipient, Sending
 from process.vocabulary import ROLE_NAMES, Party
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,19 @@ def mail(  # noqa: PLR0913 - each names one property of the mail
         manager=o.person(manager),
         at=at,
     )
+
+
+def owed(
+    gone: Collection[str],
+    key: str,
+    write: Callable[P, Sending],
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> Iterator[Sending]:
+    """The sending of that key, unless it is among those that are gone: a long life has hundreds of
+    them, and each look would write them all again."""
+    if key not in gone:
+        yield write(*arguments, **named)
 
 
 def next_reference(o: Onboarding, wanted: Document) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn
 
 import aiosmtplib
 
 from activities.mails.headers import header_text
 from settings import Settings
 
+MESSAGES: Final = 100
+"""What one connection carries at most: many servers set a limit, and a name may stand for several."""
+
+_FAREWELL_SECONDS: Final = 2
 _MAX_REPLY: Final = 500
 _PERMANENT: Final = range(500, 600)
 _TO_BE_AUTHENTICATED: Final = frozenset({530, 534, 535, 538})
@@ -34,10 +38,13 @@ class Misconfigured(Exception):  # noqa: N818 - it says what happened
 
 
 class Conversation:
-    """One SMTP connection for several messages; opened by the first, and again if it is lost."""
+    """One SMTP connection for many messages, one after the other; opened by the first, and again
+    if it is lost."""
 
     def __init__(self, settings: Settings, tls: ssl.SSLContext | None) -> None:
         self._sender: Final = settings.mail_from.email
+        self._messages = 0
+        self._last_accepted = False
         password = settings.smtp_password
         self._client: Final = aiosmtplib.SMTP(
             hostname=settings.smtp_host,
@@ -54,14 +61,18 @@ class Conversation:
             local_hostname=self._sender.rpartition("@")[2],
         )
 
-    async def __aenter__(self) -> Self:
-        return self
+    @property
+    def may_go_on(self) -> bool:
+        """Whether others may use this connection: its last message was accepted. What it refused,
+        it may have refused because of what it is."""
+        return self._client.is_connected and self._last_accepted
 
-    async def __aexit__(self, *_: object) -> None:
+    async def leave(self) -> None:
+        """Close the connection."""
         if self._client.is_connected:
             # Everything is said: how the server takes leave changes nothing.
             with suppress(aiosmtplib.SMTPException, OSError):
-                await self._client.quit()
+                await self._client.quit(timeout=_FAREWELL_SECONDS)
         self._client.close()
 
     async def deliver(self, to: str, message: bytes) -> str:
@@ -69,22 +80,57 @@ class Conversation:
 
         Raises Refused, Deferred, Unreachable or Misconfigured.
         """
-        if not self._client.is_connected:
-            await self._connect()
+        self._last_accepted = False
         try:
-            _, reply = await self._client.sendmail(self._sender, [to], message)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            _judge(error.recipients[0])
+            await self._begin(len(message))
+            await self._client.rcpt(to)
+            _, reply = await self._client.data(message)
         except aiosmtplib.SMTPResponseException as error:
+            await self._begin_anew()
             _judge(error)
         except (aiosmtplib.SMTPException, OSError) as error:
             self._client.close()
             raise Deferred(_silence(error) or "connexion perdue") from None
+        except BaseException:
+            # Cancelled: the answer to come would be taken for that to something else.
+            self._client.close()
+            raise
+        self._messages += 1
+        self._last_accepted = True
         return _reply(reply)
 
+    async def _begin(self, size: int) -> None:
+        """Announce a message of that many bytes, over the connection there is or a new one.
+
+        A connection used before may have died since, or be told that it has served enough: only
+        what a new one answers counts. Nothing of the message was said until then, not even for
+        whom it is: no server can have taken it.
+        """
+        if self._client.is_connected:
+            if self._messages < MESSAGES:
+                with suppress(aiosmtplib.SMTPException, OSError):
+                    await self._announce(size)
+                    return
+            await self.leave()
+        await self._connect()
+        await self._announce(size)
+
+    async def _announce(self, size: int) -> None:
+        options = [f"SIZE={size}"] if self._client.supports_extension("size") else []
+        await self._client.mail(self._sender, options=options)
+
+    async def _begin_anew(self) -> None:
+        try:
+            if self._client.is_connected:
+                await self._client.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            self._client.close()
+
     async def _connect(self) -> None:
+        self._messages = 0
         try:
             await self._client.connect()
+            await self._present()
         except aiosmtplib.SMTPAuthenticationError as error:
             self._client.close()
             if error.code in _PERMANENT:
@@ -110,6 +156,14 @@ class Conversation:
                     "demandés : vérifier ONBOARDING_SMTP_SECURITY et ONBOARDING_SMTP_USER"
                 ) from None
             raise Unreachable(_silence(error) or "connexion impossible") from None
+
+    async def _present(self) -> None:
+        """Unless it was done for the encryption or the authentication."""
+        if self._client.is_ehlo_or_helo_needed:
+            try:
+                await self._client.ehlo()
+            except aiosmtplib.SMTPHeloError:
+                await self._client.helo()
 
 
 def _judge(error: aiosmtplib.SMTPResponseException) -> NoReturn:

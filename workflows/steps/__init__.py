@@ -5,7 +5,7 @@ when it is over (``finished``), from what is known and nothing else. They are no
 step is looked at whenever something happens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final, Protocol, cast
 
@@ -26,8 +26,11 @@ from workflows.steps import (
 class Step(Protocol):
     """What a module of this package offers."""
 
-    def sendings(self, o: Onboarding, now: datetime) -> Iterator[Sending]:
-        """Everything the step has to send, past and future."""
+    def sendings(
+        self, o: Onboarding, now: datetime, gone: Collection[str] = ()
+    ) -> Iterator[Sending]:
+        """Everything the step has to send, past and future. Of the keys that are ``gone``, those
+        that are many or take long to write are left out."""
 
     def expected(self, o: Onboarding, now: datetime) -> Iterator[Expected]:
         """The facts awaited next."""

@@ -3,7 +3,7 @@
 Not in the text of PROC-CRM-003, which knows no interruption; PROCESS, sections 5 and 6.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
@@ -11,22 +11,22 @@ from typing import Any
 from process.calendar import paris_day, start_of
 from process.facts import named
 from process.obligations import OBLIGATIONS, Deadline, deadlines
-from process.onboarding import Onboarding, Suspension
+from process.onboarding import InCharge, Onboarding, Suspension
 from process.orders import Sending
 from process.vocabulary import ROLE_NAMES, Party
 from workflows import invitations
-from workflows.sendings import Expected, mail, plain
+from workflows.sendings import Expected, mail, owed, plain
 
 _CLIENT = OBLIGATIONS["O17"].recipients
 _INVITED: frozenset[Party] = frozenset({"site_contact", "technical_contact"})
 _TEAM: tuple[Party, ...] = ("project_manager", "technical_referent", "sales", "account_manager")
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """What leaves whatever the step."""
-    yield from _project_manager_changed(o, now)
+    yield from _project_manager_changed(o, now, gone)
     for rank, pause in enumerate(o.suspensions, start=1):
-        yield from _suspended(o, rank, pause, now)
+        yield from _suspended(o, rank, pause, now, gone)
 
 
 def cancellation(o: Onboarding) -> Iterator[Sending]:
@@ -40,22 +40,30 @@ def cancellation(o: Onboarding) -> Iterator[Sending]:
         yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data, events=ahead)
 
 
-def _project_manager_changed(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def _project_manager_changed(
+    o: Onboarding, now: datetime, gone: Collection[str]
+) -> Iterator[Sending]:
     """The client is told who the new project manager is; the first one was named at the start."""
     managers = [one for one in o.in_charge if one.role == "project_manager"]
     for rank, (former, new) in enumerate(pairwise(managers), start=2):
         data = {"former": plain(o, former.person), "project_manager": plain(o, new.person)}
         yield mail(o, "project_manager_changed", _CLIENT, data, subject=str(rank))
         if rank == len(managers):
-            held = [d for d in deadlines(o, now) if d.state == "running" or d.is_late]
-            handed = {
-                "limits": [_brief(o, deadline) for deadline in held if deadline.limit.due_at],
-                "expected": [f"Reprendre le dossier avec {former.person.name}."],
-            }
-            yield mail(o, "assignment", ["project_manager"], handed, subject=str(rank))
+            yield from owed(gone, f"assignment:{rank}", _handed, o, rank, former, now)
 
 
-def _suspended(o: Onboarding, rank: int, pause: Suspension, now: datetime) -> Iterator[Sending]:
+def _handed(o: Onboarding, rank: int, former: InCharge, now: datetime) -> Sending:
+    held = [d for d in deadlines(o, now) if d.state == "running" or d.is_late]
+    handed = {
+        "limits": [_brief(o, deadline) for deadline in held if deadline.limit.due_at],
+        "expected": [f"Reprendre le dossier avec {former.person.name}."],
+    }
+    return mail(o, "assignment", ["project_manager"], handed, subject=str(rank))
+
+
+def _suspended(
+    o: Onboarding, rank: int, pause: Suspension, now: datetime, gone: Collection[str]
+) -> Iterator[Sending]:
     since = paris_day(pause.suspended_at)
     data: dict[str, Any] = {"since_on": plain(o, since), "reason": pause.reason}
     if pause.resumed_at is None:
@@ -64,6 +72,12 @@ def _suspended(o: Onboarding, rank: int, pause: Suspension, now: datetime) -> It
     data["resumed_on"] = plain(o, paris_day(pause.resumed_at))
     yield mail(o, "resumed", _CLIENT, data, subject=str(rank))
     shift = o.calendar.count(since, paris_day(pause.resumed_at))
+    yield from owed(gone, f"resumption_plan:{rank}", _resumption, o, rank, data, shift, now)
+
+
+def _resumption(
+    o: Onboarding, rank: int, pause: dict[str, Any], shift: int, now: datetime
+) -> Sending:
     proposals = [
         {
             "obligation": deadline.obligation.code,
@@ -84,8 +98,8 @@ def _suspended(o: Onboarding, rank: int, pause: Suspension, now: datetime) -> It
         for phase in o.phases.values()
         if not phase.ended and not phase.slot.plan
     ]
-    data |= {"jours_ouvres": shift, "limits": proposals, "phases": phases}
-    yield mail(o, "resumption_plan", ["project_manager"], data, subject=str(rank))
+    data = {**pause, "jours_ouvres": shift, "limits": proposals, "phases": phases}
+    return mail(o, "resumption_plan", ["project_manager"], data, subject=str(rank))
 
 
 def _still_owed(held: list[Deadline]) -> Iterator[tuple[Deadline, date]]:

@@ -5,27 +5,34 @@ L'audit de l'existant est réalisé dans les 5 jours suivant le kick-off pour le
 remplacement ou d'extension d'un système existant. »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Any
 
 from process.calendar import paris_day
+from process.facts import AuditConcluded, KickoffHeld
 from process.obligations import OBLIGATIONS, deadlines
 from process.onboarding import Onboarding
 from process.orders import Sending
 from process.vocabulary import Party
 from workflows import invitations
-from workflows.sendings import Expected, document, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, owed, plain
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """The welcome, the convocation, the minutes with the work plan, the audit and its effects."""
-    yield from _welcome(o, now)
-    yield from _kickoff(o, now)
+    if "project_manager" in o.persons:
+        yield from owed(gone, "welcome", _welcome, o, now)
+        yield from owed(gone, "assignment", _assignment, o, now)
+    else:
+        # The clock does not stop; the client is welcomed once someone can be named.
+        yield from owed(gone, "project_manager_missing", _nobody_named, o, now)
+    yield from _kickoff(o, now, gone)
     yield from _audit(o)
 
 
-def _welcome(o: Onboarding, now: datetime) -> Iterator[Sending]:
-    limits = [
+def _limits(o: Onboarding, now: datetime) -> list[dict[str, Any]]:
+    return [
         {
             "obligation": deadline.obligation.code,
             "title": deadline.title,
@@ -34,12 +41,16 @@ def _welcome(o: Onboarding, now: datetime) -> Iterator[Sending]:
         for deadline in deadlines(o, now)
         if deadline.limit.due_at and deadline.state == "running"
     ]
-    if "project_manager" not in o.persons:
-        # The clock does not stop; the client is welcomed once someone can be named.
-        yield mail(o, "project_manager_missing", ["head_of_projects"], {"limits": limits})
-        return
+
+
+def _nobody_named(o: Onboarding, now: datetime) -> Sending:
+    limits = _limits(o, now)
+    return mail(o, "project_manager_missing", ["head_of_projects"], {"limits": limits})
+
+
+def _welcome(o: Onboarding, now: datetime) -> Sending:
     due_on = _kickoff_due_on(o)
-    yield mail(
+    return mail(
         o,
         "welcome",
         ["decision_maker", "technical_lead", "primary_user"],
@@ -49,12 +60,15 @@ def _welcome(o: Onboarding, now: datetime) -> Iterator[Sending]:
             "kickoff_due_on": due_on if due_on >= paris_day(now).isoformat() else None,
         },
     )
-    yield mail(
+
+
+def _assignment(o: Onboarding, now: datetime) -> Sending:
+    return mail(
         o,
         "assignment",
         ["project_manager"],
         {
-            "limits": limits,
+            "limits": _limits(o, now),
             "expected": [
                 "Planifier le kick-off avec le client (fait kickoff_planned).",
                 "Prévenir le responsable technique référent et préparer l'ordre du jour.",
@@ -67,7 +81,7 @@ def _kickoff_due_on(o: Onboarding) -> str:
     return o.calendar.add(o.signed_on, o.policy.kickoff_jo).isoformat()
 
 
-def _kickoff(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def _kickoff(o: Onboarding, now: datetime, gone: Collection[str]) -> Iterator[Sending]:
     people = OBLIGATIONS["O1"].recipients
     if (plan := o.kickoff_plan) and (not o.kickoff or now < plan.starts_at):
         rank = len(o.kickoff_plans)
@@ -92,19 +106,24 @@ def _kickoff(o: Onboarding, now: datetime) -> Iterator[Sending]:
             events=[invitations.kickoff(o)],
         )
     if o.kickoff:
-        data = {**plain(o, o.kickoff), "audit": None}
-        for phase in data["phases"]:
-            site = phase["site"]
-            planned = o.phases[phase["id"]].slots[0]
-            phase["starts_at"] = plain(o, planned.starts_at, site)
-            phase["ends_at"] = plain(o, planned.ends_at, site)
-        minutes = document("compte_rendu_kickoff", "kickoff", data, every_site(o))
-        yield mail(o, "kickoff_minutes", people, data, documents=(minutes,))
+        yield from owed(gone, "kickoff_minutes", _minutes, o, "kickoff_minutes", o.kickoff, None)
         # The minutes are version 1: the audit's version may only follow them.
         if o.audit and "kickoff_minutes" in o.record.sendings:
-            data = {**data, "audit": plain(o, o.audit)}
-            updated = document("compte_rendu_kickoff", "kickoff", data, every_site(o))
-            yield mail(o, "work_plan_updated", people, data, documents=(updated,))
+            kind = "work_plan_updated"
+            yield from owed(gone, kind, _minutes, o, kind, o.kickoff, o.audit)
+
+
+def _minutes(
+    o: Onboarding, kind: str, kickoff: KickoffHeld, audit: AuditConcluded | None
+) -> Sending:
+    data = {**plain(o, kickoff), "audit": plain(o, audit)}
+    for phase in data["phases"]:
+        site = phase["site"]
+        planned = o.phases[phase["id"]].slots[0]
+        phase["starts_at"] = plain(o, planned.starts_at, site)
+        phase["ends_at"] = plain(o, planned.ends_at, site)
+    minutes = document("compte_rendu_kickoff", "kickoff", data, every_site(o))
+    return mail(o, kind, OBLIGATIONS["O1"].recipients, data, documents=(minutes,))
 
 
 def _audit(o: Onboarding) -> Iterator[Sending]:

@@ -6,63 +6,68 @@ phase de déploiement et communique immédiatement au client tout écart par rap
 initial, avec les causes et les mesures de rattrapage prévues. »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
 from process.calendar import elapsed_hours, iso_week, monday_of, paris_day
 from process.deviations import Deviation, deviations
+from process.facts import PhaseCancelled
 from process.french import enumeration
 from process.obligations import OBLIGATIONS, weeks_owed
-from process.onboarding import Onboarding, Phase, Slot
+from process.onboarding import Onboarding, Phase
 from process.orders import Sending
 from workflows import invitations
-from workflows.sendings import Expected, document, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, owed, plain
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """A schedule for each firm phase, the weekly reports, the deviations."""
     for phase in o.phases.values():
-        yield from _schedules(o, phase, now)
+        if phase.cancelled:
+            yield from owed(
+                gone, f"phase_cancelled:{phase.id}", _cancelled, o, phase, phase.cancelled
+            )
+        elif phase.slot.plan and not (phase.completed_at and now >= phase.slot.starts_at):
+            key = f"intervention_schedule:{phase.id}:{len(phase.firm_slots)}"
+            yield from owed(gone, key, _schedule, o, phase)
     known = deviations(o, now)
     for week in o.reports:
-        yield _report(o, week, known, now)
+        yield from owed(gone, f"progress_report:{week}", _report, o, week, known, now)
     for deviation in known:
-        yield from _deviation(o, deviation)
+        if deviation.declaration is None:
+            yield from owed(gone, f"deviation_request:{deviation.key}", _request, o, deviation)
+        key = f"deviation_notice:{deviation.key}:{_how(deviation)}"
+        yield from owed(gone, key, _notice, o, deviation)
 
 
 def _brief(phase: Phase) -> dict[str, str]:
     return {"id": phase.id, "title": phase.title, "site": phase.slot.site}
 
 
-def _schedules(o: Onboarding, phase: Phase, now: datetime) -> Iterator[Sending]:
-    slots = phase.firm_slots
-    # The technical lead first: their mail server's acceptance is the notice (O5).
-    if phase.cancelled:
-        # The client knows the last slot that was announced, else the one of the work plan.
-        told = [
-            slot
-            for version, slot in enumerate(slots, start=1)
-            if f"intervention_schedule:{phase.id}:{version}" in o.record.sendings
-        ]
-        known = told[-1] if told else phase.slots[0]
-        start = plain(o, known.starts_at, known.site)
-        yield mail(
-            o,
-            "phase_cancelled",
-            ["technical_lead", o.site_contact(known.site)],
-            {"phase": {**_brief(phase), "starts_at": start}, "reason": phase.cancelled.reason},
-            subject=phase.id,
-            events=[invitations.intervention(o, phase, known, cancelled=True)] if told else (),
-        )
-        return
-    if not phase.slot.plan or (phase.completed_at and now >= phase.slot.starts_at):
-        return
-    yield _schedule(o, phase, slots[-1], slots[-2] if len(slots) > 1 else None)
+def _cancelled(o: Onboarding, phase: Phase, cancelled: PhaseCancelled) -> Sending:
+    # The client knows the last slot that was announced, else the one of the work plan.
+    told = [
+        slot
+        for version, slot in enumerate(phase.firm_slots, start=1)
+        if f"intervention_schedule:{phase.id}:{version}" in o.record.sendings
+    ]
+    known = told[-1] if told else phase.slots[0]
+    start = plain(o, known.starts_at, known.site)
+    return mail(
+        o,
+        "phase_cancelled",
+        ["technical_lead", o.site_contact(known.site)],
+        {"phase": {**_brief(phase), "starts_at": start}, "reason": cancelled.reason},
+        subject=phase.id,
+        events=[invitations.intervention(o, phase, known, cancelled=True)] if told else (),
+    )
 
 
-def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) -> Sending:
+def _schedule(o: Onboarding, phase: Phase) -> Sending:
+    *former, slot = phase.firm_slots
+    previous = former[-1] if former else None
     data: dict[str, Any] = {
         **plain(o, slot.plan, slot.site),
         "notice_hours": max(0, int(elapsed_hours(_announced_at(phase), slot.starts_at))),
@@ -77,9 +82,10 @@ def _schedule(o: Onboarding, phase: Phase, slot: Slot, previous: Slot | None) ->
     return mail(
         o,
         "intervention_schedule",
+        # The technical lead first: their mail server's acceptance is the notice (O5).
         [*OBLIGATIONS["O5"].recipients, o.site_contact(slot.site)],
         data,
-        subject=f"{phase.id}:{len(phase.firm_slots)}",
+        subject=f"{phase.id}:{len(former) + 1}",
         documents=(document("planning_intervention", phase.id, data, [slot.site]),),
         events=[invitations.intervention(o, phase, slot)],
     )
@@ -127,7 +133,25 @@ def _report(o: Onboarding, week: str, known: list[Deviation], now: datetime) -> 
     )
 
 
-def _deviation(o: Onboarding, deviation: Deviation) -> Iterator[Sending]:
+def _how(deviation: Deviation) -> str:
+    return "factual" if deviation.declaration is None else "declared"
+
+
+def _request(o: Onboarding, deviation: Deviation) -> Sending:
+    return mail(
+        o,
+        "deviation_request",
+        ["project_manager"],
+        {
+            "phase": _brief(deviation.phase),
+            "observed": deviation.observed,
+            "notice_at": plain(o, deviation.notice_at(o)),
+        },
+        subject=deviation.key,
+    )
+
+
+def _notice(o: Onboarding, deviation: Deviation) -> Sending:
     phase, site = deviation.phase, deviation.planned.site
     declared, moved_to = deviation.declaration, deviation.moved_to
     new_starts_at = moved_to.starts_at if moved_to else declared and declared.new_starts_at
@@ -144,28 +168,14 @@ def _deviation(o: Onboarding, deviation: Deviation) -> Iterator[Sending]:
         "factual": declared is None,
         "observed": deviation.observed,
     }
-    notice_at = deviation.notice_at(o)
-    if declared is None:
-        yield mail(
-            o,
-            "deviation_request",
-            ["project_manager"],
-            {
-                "phase": data["phase"],
-                "observed": deviation.observed,
-                "notice_at": plain(o, notice_at),
-            },
-            subject=deviation.key,
-        )
-    how = "factual" if declared is None else "declared"
-    yield mail(
+    return mail(
         o,
         "deviation_notice",
         OBLIGATIONS["O7"].recipients,
         data,
-        subject=f"{deviation.key}:{how}",
+        subject=f"{deviation.key}:{_how(deviation)}",
         documents=(document("avis_ecart", deviation.key, data, [phase.slot.site]),),
-        at=notice_at if declared is None else None,
+        at=deviation.notice_at(o) if declared is None else None,
     )
 
 

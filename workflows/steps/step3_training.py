@@ -5,42 +5,52 @@ système réel du client, dans ses locaux. […] Un guide utilisateur adapté au
 est remis en fin de formation. »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from process.calendar import paris_day
+from process.facts import TrainingHeld
 from process.obligations import OBLIGATIONS
-from process.onboarding import Onboarding
+from process.onboarding import Onboarding, Training
 from process.orders import Sending
 from workflows import invitations
-from workflows.sendings import Expected, document, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, owed, plain
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """The convocation with its programme, then the user guide."""
     for rank, training in enumerate(o.trainings, start=1):
-        plan = training.plans[-1]
-        if not training.held or now < plan.starts_at:
-            data = {**plain(o, plan, plan.site), "moved": len(training.plans) > 1}
-            yield mail(
-                o,
-                "training_convocation",
-                OBLIGATIONS["O8"].recipients,
-                data,
-                subject=f"{rank}:{len(training.plans)}",
-                documents=(document("programme_formation", str(rank), data, [plan.site]),),
-                events=[invitations.training(o, rank, training)],
-            )
+        if not training.held or now < training.plans[-1].starts_at:
+            key = f"training_convocation:{rank}:{len(training.plans)}"
+            yield from owed(gone, key, _convocation, o, rank, training)
         if training.held:
-            data = plain(o, training.held)
-            yield mail(
-                o,
-                "user_guide",
-                OBLIGATIONS["O9"].recipients,
-                data,
-                subject=str(rank),
-                documents=(document("guide_utilisateur", "guide", data, every_site(o)),),
-            )
+            yield from owed(gone, f"user_guide:{rank}", _guide, o, rank, training.held)
+
+
+def _convocation(o: Onboarding, rank: int, training: Training) -> Sending:
+    plan = training.plans[-1]
+    data = {**plain(o, plan, plan.site), "moved": len(training.plans) > 1}
+    return mail(
+        o,
+        "training_convocation",
+        OBLIGATIONS["O8"].recipients,
+        data,
+        subject=f"{rank}:{len(training.plans)}",
+        documents=(document("programme_formation", str(rank), data, [plan.site]),),
+        events=[invitations.training(o, rank, training)],
+    )
+
+
+def _guide(o: Onboarding, rank: int, held: TrainingHeld) -> Sending:
+    data = plain(o, held)
+    return mail(
+        o,
+        "user_guide",
+        OBLIGATIONS["O9"].recipients,
+        data,
+        subject=str(rank),
+        documents=(document("guide_utilisateur", "guide", data, every_site(o)),),
+    )
 
 
 def expected(o: Onboarding, _now: datetime) -> Iterator[Expected]:

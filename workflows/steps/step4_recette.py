@@ -6,51 +6,56 @@ lors de la recette sont consignées dans un procès-verbal et donnent lieu à un
 réserves avec échéances. »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import Any
 
 from process.calendar import paris_day
-from process.facts import RecetteSignedOff, Reserve
+from process.facts import RecettePlanned, RecetteSignedOff, Reserve, ReserveFixed
 from process.french import enumeration
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Recette, ReserveStory
 from process.orders import Sending
 from process.vocabulary import Party
 from workflows import invitations
-from workflows.sendings import Expected, document, mail, plain
+from workflows.sendings import Expected, document, mail, owed, plain
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """The convocation with the grid, the minutes, and the life of each réserve."""
     for rank, recette in enumerate(o.recettes, start=1):
-        yield from _recette(o, rank, recette, now)
+        if recette.concluded_on is None or now < recette.plans[-1].starts_at:
+            key = f"recette_convocation:{rank}:{len(recette.plans)}"
+            yield from owed(gone, key, _convocation, o, rank, recette)
+        for subject, minutes in _signed(rank, recette):
+            key = f"recette_minutes:{subject}"
+            yield from owed(gone, key, _minutes, o, recette.plans[-1], minutes, subject)
     for number, story in o.reserves.items():
-        yield from _reserve(o, number, story)
+        yield from _reserve(o, number, story, gone)
 
 
-def _recette(o: Onboarding, rank: int, recette: Recette, now: datetime) -> Iterator[Sending]:
+def _planned(o: Onboarding, plan: RecettePlanned) -> dict[str, Any]:
+    data: dict[str, Any] = plain(o, plan, o.sites_of(plan.site)[0])
+    return data
+
+
+def _convocation(o: Onboarding, rank: int, recette: Recette) -> Sending:
     plan = recette.plans[-1]
-    sites = o.sites_of(plan.site)
-    planned = plain(o, plan, plan.site or sites[0])
-    if recette.concluded_on is None or now < plan.starts_at:
-        data = {
-            **planned,
-            "results": [],
-            "moved": len(recette.plans) > 1,
-            "incident_sheet": o.contract.maintenance is not None,
-        }
-        yield mail(
-            o,
-            "recette_convocation",
-            OBLIGATIONS["O10"].recipients,
-            data,
-            subject=f"{rank}:{len(recette.plans)}",
-            documents=(document("grille_recette", str(rank), data, sites),),
-            events=[invitations.recette(o, rank, recette)],
-        )
-    for subject, minutes in _signed(rank, recette):
-        yield _minutes(o, minutes, subject, planned, sites)
+    data = {
+        **_planned(o, plan),
+        "results": [],
+        "moved": len(recette.plans) > 1,
+        "incident_sheet": o.contract.maintenance is not None,
+    }
+    return mail(
+        o,
+        "recette_convocation",
+        OBLIGATIONS["O10"].recipients,
+        data,
+        subject=f"{rank}:{len(recette.plans)}",
+        documents=(document("grille_recette", str(rank), data, o.sites_of(plan.site)),),
+        events=[invitations.recette(o, rank, recette)],
+    )
 
 
 def _signed(rank: int, recette: Recette) -> Iterator[tuple[str, RecetteSignedOff]]:
@@ -69,13 +74,9 @@ def minutes_are_under_way(o: Onboarding) -> bool:
 
 
 def _minutes(
-    o: Onboarding,
-    minutes: RecetteSignedOff,
-    subject: str,
-    planned: dict[str, Any],
-    sites: list[str],
+    o: Onboarding, plan: RecettePlanned, minutes: RecetteSignedOff, subject: str
 ) -> Sending:
-    sites = minutes.sites or sites
+    planned, sites = _planned(o, plan), minutes.sites or o.sites_of(plan.site)
     reserves = [_with_due(o, reserve, minutes.effective_on) for reserve in minutes.reserves]
     data = {
         **plain(o, minutes),
@@ -105,54 +106,68 @@ def _with_due(o: Onboarding, reserve: Reserve, noted_on: date) -> dict[str, Any]
     return {**plain(o, reserve), "due_on": plain(o, o.reserve_due_on(reserve, noted_on))}
 
 
-def _reserve(o: Onboarding, number: int, story: ReserveStory) -> Iterator[Sending]:
-    reserve = {**plain(o, story.reserve), "due_on": plain(o, story.due_on)}
+def _reserve(
+    o: Onboarding, number: int, story: ReserveStory, gone: Collection[str]
+) -> Iterator[Sending]:
     if story.added:
-        yield _plan_updated(o, number, reserve)
-    tries = sum(entry["what"].startswith("Levée refusée") for entry in story.history)
-    if story.state == "fixed" and story.fixed:
-        yield mail(
-            o,
-            "reserve_fixed",
-            ["technical_lead"],
-            {
-                "reserve": reserve,
-                "fixed_on": plain(o, story.fixed.fixed_on),
-                "evidence": story.fixed.evidence,
-            },
-            subject=_of_fix(number, story),
+        yield from owed(gone, f"levee_plan_updated:{number}", _plan_updated, o, number, story)
+    state = story.state
+    if state == "fixed" and story.fixed:
+        subject = _of_fix(number, story)
+        key = f"reserve_fixed:{subject}"
+        yield from owed(gone, key, _fixed, o, story, story.fixed, subject)
+    elif state == "open" and (refusals := _said(story, "Levée refusée")):
+        subject = f"{number}:{len(refusals)}"
+        yield from owed(
+            gone, f"reserve_reopened:{subject}", _reopened, o, story, refusals[-1], subject
         )
-    if tries and story.state == "open":
-        refusal = next(e for e in reversed(story.history) if e["what"].startswith("Levée refusée"))
-        yield mail(
-            o,
-            "reserve_reopened",
-            ["project_manager"],
-            {
-                "reserve": reserve,
-                "refused_on": refusal["on"],
-                "by": refusal["by"],
-                "reason": refusal["reason"],
-            },
-            subject=f"{number}:{tries}",
-        )
-    if story.state == "lifted":
-        lifted = next(e for e in reversed(story.history) if e["what"].startswith("Levée constatée"))
-        data = {
-            "reserve": reserve,
-            "lifted_on": plain(o, story.lifted_on),
-            "by": lifted["by"],
-            "history": story.history,
-        }
-        sites = o.sites_of(story.reserve.site)
-        yield mail(
-            o,
-            "reserve_lifted",
-            OBLIGATIONS["O12"].recipients,
-            data,
-            subject=str(number),
-            documents=(document("pv_levee", str(number), data, sites),),
-        )
+    elif state == "lifted":
+        yield from owed(gone, f"reserve_lifted:{number}", _lifted, o, number, story)
+
+
+def _said(story: ReserveStory, beginning: str) -> list[dict[str, Any]]:
+    """What happened to a réserve under that name, in order."""
+    return [event.entry for event in story.events if event.what.startswith(beginning)]
+
+
+def _stated(o: Onboarding, story: ReserveStory) -> dict[str, Any]:
+    return {**plain(o, story.reserve), "due_on": plain(o, story.due_on)}
+
+
+def _fixed(o: Onboarding, story: ReserveStory, fixed: ReserveFixed, subject: str) -> Sending:
+    data = {
+        "reserve": _stated(o, story),
+        "fixed_on": plain(o, fixed.fixed_on),
+        "evidence": fixed.evidence,
+    }
+    return mail(o, "reserve_fixed", ["technical_lead"], data, subject=subject)
+
+
+def _reopened(o: Onboarding, story: ReserveStory, refusal: dict[str, Any], subject: str) -> Sending:
+    data = {
+        "reserve": _stated(o, story),
+        "refused_on": refusal["on"],
+        "by": refusal["by"],
+        "reason": refusal["reason"],
+    }
+    return mail(o, "reserve_reopened", ["project_manager"], data, subject=subject)
+
+
+def _lifted(o: Onboarding, number: int, story: ReserveStory) -> Sending:
+    data = {
+        "reserve": _stated(o, story),
+        "lifted_on": plain(o, story.lifted_on),
+        "by": _said(story, "Levée constatée")[-1]["by"],
+        "history": story.history,
+    }
+    return mail(
+        o,
+        "reserve_lifted",
+        OBLIGATIONS["O12"].recipients,
+        data,
+        subject=str(number),
+        documents=(document("pv_levee", str(number), data, o.sites_of(story.reserve.site)),),
+    )
 
 
 def _of_fix(number: int, story: ReserveStory) -> str:
@@ -163,12 +178,10 @@ def _of_fix(number: int, story: ReserveStory) -> str:
     return f"{number}:{last.isoformat()}{rank}"
 
 
-def _plan_updated(o: Onboarding, number: int, reserve: dict[str, Any]) -> Sending:
+def _plan_updated(o: Onboarding, number: int, story: ReserveStory) -> Sending:
     """A réserve that appears after the recette joins the plan de levée, as its next version."""
     reserves = [
-        {**plain(o, story.reserve), "due_on": plain(o, story.due_on)}
-        for other, story in o.reserves.items()
-        if other <= number or not story.added
+        _stated(o, held) for other, held in o.reserves.items() if other <= number or not held.added
     ]
     data = {
         "effective_on": plain(o, max(o.accepted_sites.values(), default=None)),
@@ -178,7 +191,7 @@ def _plan_updated(o: Onboarding, number: int, reserve: dict[str, Any]) -> Sendin
         o,
         "levee_plan_updated",
         OBLIGATIONS["O12"].recipients,
-        {**data, "reserve": reserve},
+        {**data, "reserve": _stated(o, story)},
         subject=str(number),
         documents=(document("plan_levee", "1", data, o.sites_of(None)),),
     )

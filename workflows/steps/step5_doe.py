@@ -4,7 +4,7 @@
 réception sans réserve (ou la levée de toutes les réserves). »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from workflows.sendings import Expected, document, every_site, mail, plain
 from workflows.steps import step4_recette
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, _gone: Collection[str] = ()) -> Iterator[Sending]:
     """The DOE once it is complete and released; first the project manager is asked."""
     if not o.pieces or o.doe_missing or o.doe_is_being_read:
         return

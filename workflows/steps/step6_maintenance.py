@@ -6,19 +6,20 @@ entretien téléphonique de présentation du service de maintenance au contact t
 client. »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 
 from process import maintenance
 from process.calendar import at, paris_day
+from process.facts import MaintenancePresented
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding
 from process.orders import Sending
 from workflows import invitations
-from workflows.sendings import Expected, document, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, owed, plain
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """The incident sheet, the activation notice, the presentation and its minutes."""
     if not o.contract.maintenance:
         return
@@ -28,7 +29,10 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
         yield from _incident_sheet(o, effective, now)
         yield from _blocked(o, effective)
     else:
-        yield from _activated(o, effective, now)
+        yield from owed(gone, "activation_notice", _activated, o, effective, now)
+        if o.presented:
+            key = "maintenance_call_minutes"
+            yield from owed(gone, key, _call_minutes, o, o.presented)
 
 
 def _incident_sheet(o: Onboarding, effective: date | None, now: datetime) -> Iterator[Sending]:
@@ -107,7 +111,7 @@ def _presentation(o: Onboarding) -> Iterator[Sending]:
         )
 
 
-def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator[Sending]:
+def _activated(o: Onboarding, effective: date | None, now: datetime) -> Sending:
     decided = o.maintenance_dates[-1] if o.maintenance_dates else None
     despite = decided if decided and decided.despite_open_reserves else None
     data = {
@@ -117,7 +121,7 @@ def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator
         "open_reserves": _open_reserves(o),
         "decision": {"by": despite.by, "reason": despite.reason} if despite else None,
     }
-    yield mail(
+    return mail(
         o,
         "activation_notice",
         OBLIGATIONS["O14"].recipients,
@@ -125,16 +129,18 @@ def _activated(o: Onboarding, effective: date | None, now: datetime) -> Iterator
         documents=(document("avis_activation", "activation", data, every_site(o)),),
         manager="account_manager",
     )
-    if o.presented:
-        call = {**plain(o, o.presented), "activated_at": data["activated_at"]}
-        yield mail(
-            o,
-            "maintenance_call_minutes",
-            OBLIGATIONS["O16"].recipients,
-            call,
-            documents=(document("compte_rendu_presentation", "presentation", call, every_site(o)),),
-            manager="account_manager",
-        )
+
+
+def _call_minutes(o: Onboarding, presented: MaintenancePresented) -> Sending:
+    call = {**plain(o, presented), "activated_at": plain(o, o.record.activated_at)}
+    return mail(
+        o,
+        "maintenance_call_minutes",
+        OBLIGATIONS["O16"].recipients,
+        call,
+        documents=(document("compte_rendu_presentation", "presentation", call, every_site(o)),),
+        manager="account_manager",
+    )
 
 
 def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:

@@ -4,7 +4,7 @@
 maintenance par un entretien court (30 minutes) entre le chef de projet et le client. »
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -14,12 +14,12 @@ from process.onboarding import Onboarding
 from process.orders import Sending
 from process.vocabulary import Party
 from workflows import invitations
-from workflows.sendings import Expected, document, every_site, mail, plain
+from workflows.sendings import Expected, document, every_site, mail, owed, plain
 
 _MANAGEMENT: Final[tuple[Party, ...]] = ("account_manager", "head_of_projects")
 
 
-def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
+def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterator[Sending]:
     """The invitation, the report with its verdict."""
     base, first_day = o.interview_base, o.interview_from
     if base is None or first_day is None:
@@ -27,8 +27,11 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
     if not o.verdict:
         yield from _invitation(o, base, first_day)
         return
-    held, closed = o.interview, o.interview_closed
-    if held:
+    yield from owed(gone, "interview_report", _report, o, now)
+
+
+def _report(o: Onboarding, now: datetime) -> Sending:
+    if held := o.interview:
         data = {
             **plain(o, held),
             "verdict": o.verdict,
@@ -36,14 +39,14 @@ def sendings(o: Onboarding, now: datetime) -> Iterator[Sending]:
             "limits": limits(o, now),
         }
         report = (document("rapport_entretien", "interview", data, every_site(o)),)
-        yield mail(o, "interview_report", _MANAGEMENT, data, documents=report)
-    elif closed:
-        data = {
-            "verdict": o.verdict,
-            "actions": [],
-            "not_held_reason": closed.not_held_reason,
-        }
-        yield mail(o, "interview_report", _MANAGEMENT, data)
+        return mail(o, "interview_report", _MANAGEMENT, data, documents=report)
+    closed = o.interview_closed
+    data = {
+        "verdict": o.verdict,
+        "actions": [],
+        "not_held_reason": closed.not_held_reason if closed else None,
+    }
+    return mail(o, "interview_report", _MANAGEMENT, data)
 
 
 def _invitation(o: Onboarding, base: date, first_day: date) -> Iterator[Sending]:

@@ -1,0 +1,246 @@
+"""How costs grow, drawn: ``python -m bench.plots RESULT.json FOLDER``.
+
+Each figure shows what was measured, and the straight line that a cost in proportion would follow. The
+same figures give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+_INK: Final = "#1f2933"
+_PALE: Final = "#9aa5b1"
+_GRID: Final = "#e4e7eb"
+_STYLE: Final[Any] = {
+    "svg.hashsalt": "mileo-onboarding",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _PALE,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Something measured at each size."""
+
+    name: str
+    xs: list[float]
+    ys: list[float]
+    color: str
+    marker: str = "o"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A pair of axes: one or several curves in one unit."""
+
+    title: str
+    ylabel: str
+    curves: list[Curve]
+    line: bool = True
+    """Whether the line of proportion is drawn, through the last point of the first curve."""
+    log: bool = True
+
+
+_BLUE: Final = "#2563a8"
+_ORANGE: Final = "#c2570c"
+_GREEN: Final = "#2f7d4f"
+
+_OF_WHAT: Final = {
+    "phases": ("Phases of work", "works"),
+    "reserves": ("Réserves, each fixed then lifted", "recette"),
+    "equipment": ("Items of equipment, each with its datasheet", "DOE"),
+}
+
+
+def draw(figures: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw what the figures of ``bench.growth`` and ``bench.crowd`` hold, under the names
+    ``growth`` and ``crowd``; the files written, SVG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for what, found in figures.get("growth", {}).items():
+        written.append(_draw(folder / f"growth-{what}.svg", _OF_WHAT[what][0], _grown(found)))
+    if crowd := figures.get("crowd"):
+        written.append(
+            _draw(folder / "crowd.svg", "Open onboardings on one server", _crowded(crowd))
+        )
+    return written
+
+
+# --- What is drawn ----------------------------------------------------------------------------
+
+
+def _grown(found: dict[str, Any]) -> list[Panel]:
+    rows, exponents = found["rows"], found["exponents"]
+    xs = [row["size"] for row in rows]
+
+    def curve(cost: str, name: str, color: str, scale: float = 1, marker: str = "o") -> Curve:
+        return Curve(name, xs, [row[cost] * scale for row in rows], color, marker)
+
+    return [
+        Panel(
+            f"History: {_slope(exponents['events'])}",
+            "events, billable actions",
+            [
+                curve("events", "events", _BLUE),
+                curve("actions", "billable actions", _ORANGE, marker="s"),
+            ],
+        ),
+        Panel(
+            f"Worker: {_slope(exponents['worker_cpu_seconds'])}",
+            "processor, seconds for the whole life",
+            [
+                curve("worker_cpu_seconds", "whole life", _BLUE),
+                curve("looks_cpu_seconds", "of which deciding", _ORANGE, marker="s"),
+            ],
+        ),
+        Panel(
+            f"Data: {_slope(exponents['bytes'])}",
+            "kilobytes",
+            [
+                curve("bytes", "history", _BLUE, 1e-3),
+                curve("handed_bytes", "handed to a next run", _ORANGE, 1e-3, "s"),
+                curve("largest_event_bytes", "largest event", _GREEN, 1e-3, "^"),
+            ],
+        ),
+    ]
+
+
+_ABOUT: Final = 0.1
+
+
+def _slope(exponent: float) -> str:
+    """What an exponent says, in words."""
+    if abs(exponent - 1) <= _ABOUT:
+        said = "in proportion"
+    else:
+        said = "slower than the size" if exponent < 1 else "faster than the size"
+    return f"{said} (n^{exponent:.2f})"
+
+
+def _crowded(crowd: dict[str, Any]) -> list[Panel]:
+    def curve(kind: str, cost: str, name: str, color: str, marker: str = "o") -> Curve:
+        rows = [row for row in crowd[kind] if row[cost] is not None]
+        return Curve(
+            name, [row["open"] for row in rows], [row[cost] for row in rows], color, marker
+        )
+
+    more = crowd["ours_mb_a_thousand"]["worker_mb"]
+    last = crowd["ours"][-1]
+    forgotten = curve("ours", "evicted_update_ms", "onboarding out of the cache", _GREEN, "^")
+    return [
+        Panel(
+            f"Memory: {more:.0f} MB a thousand in the worker,\nup to {crowd['cached_runs']:,} kept",
+            "megabytes",
+            [
+                curve("ours", "server_mb", "server", _BLUE),
+                curve("ours", "worker_mb", "worker", _ORANGE, "s"),
+                curve("floor", "worker_mb", "worker, floor workflow", _PALE, "d"),
+            ],
+            line=False,
+        ),
+        Panel(
+            f"A fact is answered in {last['update_ms']:.0f} ms\nwith {last['open']:,} open",
+            "milliseconds, median of 20",
+            [
+                curve("ours", "update_ms", "fact to an onboarding", _ORANGE, "s"),
+                curve("floor", "update_ms", "empty update (floor)", _PALE, "d"),
+                curve("ours", "count_ms", "count of the open ones", _BLUE),
+                *([forgotten] if forgotten.xs else []),
+            ],
+            line=False,
+        ),
+        Panel(
+            f"At rest: {last['server_idle_percent'] + last['worker_idle_percent']:.0f} % of a core\n"
+            f"with {last['open']:,} open",
+            "percent of one core",
+            [
+                curve("ours", "server_idle_percent", "server", _BLUE),
+                curve("ours", "worker_idle_percent", "worker", _ORANGE, "s"),
+            ],
+            line=False,
+            log=False,
+        ),
+    ]
+
+
+# --- The drawing ------------------------------------------------------------------------------
+
+
+def _draw(path: Path, xlabel: str, panels: list[Panel]) -> Path:
+    with plt.rc_context(_STYLE):
+        drawn, every = plt.subplots(1, len(panels), figsize=(4.3 * len(panels), 3.6))
+        for axes, panel in zip(every, panels, strict=True):
+            _fill(axes, panel, xlabel)
+        drawn.tight_layout(w_pad=2.5)
+        drawn.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+        plt.close(drawn)
+    return path
+
+
+def _fill(axes: Any, panel: Panel, xlabel: str) -> None:
+    if panel.line:
+        _proportion(axes, panel.curves[0])
+    for curve in panel.curves:
+        axes.plot(
+            curve.xs, curve.ys, color=curve.color, marker=curve.marker, markersize=5, linewidth=1.6,
+            label=curve.name,
+        )  # fmt: skip
+    xs = sorted({x for curve in panel.curves for x in curve.xs})
+    axes.set_xscale("log")
+    axes.set_xticks(xs, [f"{int(x):,}" for x in xs])
+    axes.xaxis.set_minor_locator(NullLocator())
+    if panel.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_title(panel.title, pad=10)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(panel.ylabel)
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.legend(loc="best", handlelength=1.8)
+
+
+def _proportion(axes: Any, curve: Curve) -> None:
+    """The line of a cost in proportion to the size, through the last point."""
+    first, last = curve.xs[0], curve.xs[-1]
+    ys = [curve.ys[-1] * first / last, curve.ys[-1]]
+    axes.plot([first, last], ys, color=_PALE, linestyle=":", linewidth=1.2, label="in proportion")
+
+
+def main(arguments: list[str]) -> int:
+    """Draw a result in a folder."""
+    result, folder = arguments
+    for path in draw(json.loads(Path(result).read_text(encoding="utf-8")), Path(folder)):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
