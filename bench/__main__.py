@@ -16,15 +16,38 @@ from pathlib import Path
 from typing import Any, Final
 
 from beginning import keep_private
-from bench import history, throughput
+from bench import (
+    burst,
+    crowd,
+    doors,
+    effects,
+    growth,
+    history,
+    kept,
+    latency,
+    plots,
+    replay,
+    throughput,
+)
 from ending import leave
 from local.machine import described
 
 _MEASURES: Final[
     dict[str, tuple[Callable[..., Awaitable[dict[str, Any]]], Callable[..., Iterator[str]]]]
 ] = {
-    "history": (history.measure, history.lines),
-    "throughput": (throughput.measure, throughput.lines),
+    one.__name__.removeprefix("bench."): (one.measure, one.lines)
+    for one in (
+        history,
+        kept,
+        throughput,
+        latency,
+        doors,
+        effects,
+        replay,
+        growth,
+        burst,
+        crowd,
+    )
 }
 _QUICK: Final = "quick"
 
@@ -43,7 +66,10 @@ async def run(words: list[str]) -> int:
         print(f"\n{name}, {time.monotonic() - began:.0f} s")
         for line in lines(figures[name]):
             print(f"  {line}", flush=True)
-    print(f"\n{_written(figures)}")
+    path = _written(figures)
+    print(f"\n{path}")
+    for plot in plots.draw(figures, path.parent):
+        print(plot)
     return 0
 
 

@@ -41,6 +41,7 @@ _SIZES: Final[dict[Kind, tuple[int, ...]]] = {
 _QUICK: Final[dict[Kind, tuple[int, ...]]] = {"ours": (1, 6), "floor": (1, 6)}
 _AT_ONCE: Final = 32
 _TOLD: Final = 20
+_KILLS: Final = 2
 _MB: Final = 1_000_000
 _QUIET: Final = 0.05
 """Of a core: below that, a worker has nothing under way."""
@@ -58,6 +59,8 @@ async def measure(*, quick: bool) -> dict[str, Any]:
                 if kind == "ours":
                     figures["start_up"] = await _start_up(here, Path(folder), 1 if quick else 5)
                 figures[kind] = await _crowd(here, kind, sizes, 0.2 if quick else 10)
+                if kind == "ours":
+                    figures["restarted"] = await _restarted(here, sizes[-1], 4 if quick else 300)
         figures[f"{kind}_mb_a_thousand"] = _slope(figures[kind])
     return figures
 
@@ -68,6 +71,11 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
         yield (
             f"{program:<16} ready in {found['seconds']:.2f} s, {found['rest_mb']:.0f} MB at rest"
         )
+    one = figures["restarted"]
+    yield (
+        f"{one['open']} open, workers killed {one['kills']} times: {one['counted_once']} of "
+        f"{one['told']} facts counted once, in {one['seconds']} s; worker {one['worker_mb']} MB"
+    )
     for kind in _SIZES:
         yield (
             f"{kind:<8}{'open':>8}{'started /s':>12}{'server MB':>11}{'worker MB':>11}"
@@ -86,6 +94,41 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
             f"{'':<8}a thousand more: server {found['server_mb']:.0f} MB, "
             f"worker {found['worker_mb']:.0f} MB (while they fit in its cache)"
         )
+
+
+async def _restarted(here: World, size: int, told: int) -> dict[str, Any]:
+    """Tell a fact to some of them, the workers killed twice meanwhile: what became of it."""
+    client = here.stage.environment.client
+    numbers = range(0, size, max(1, size // told))
+    starts_at = (datetime.now(UTC) + timedelta(days=20)).isoformat(timespec="seconds")
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def tell(number: int) -> bool:
+        """Whether it counts, once."""
+        place, handle = f"Salle {number}", client.get_workflow_handle(f"onboarding-CROWD-{number}")
+        payload = {"starts_at": starts_at, "place": place, "fact_id": "restarted"}
+        async with limit:
+            answer = await handle.execute_update("kickoff_planned", payload, id="restarted")
+            journal = await handle.query("journal")
+        found = [fact for fact in journal["facts"] if fact["payload"].get("place") == place]
+        return bool(answer["outcome"] == "accepted" and len(found) == 1)
+
+    begun = time.monotonic()
+    telling = [asyncio.create_task(tell(number)) for number in numbers]
+    for _ in range(_KILLS):
+        await asyncio.sleep(0.2)
+        await here.replace_worker()
+    counted = sum(await asyncio.gather(*telling))
+    await _quiet(here)
+    running = await client.count_workflows("ExecutionStatus = 'Running'")
+    return {
+        "kills": _KILLS,
+        "told": len(telling),
+        "counted_once": counted,
+        "seconds": round(time.monotonic() - begun, 1),
+        "open": running.count,
+        "worker_mb": round(here.worker.memory_info().rss / _MB, 1),
+    }
 
 
 # --- The start of a worker --------------------------------------------------------------------

@@ -27,7 +27,7 @@ from standardwebhooks import Webhook
 
 from bench.floor import FLOOR_TYPE, Plan, Stretch
 from bench.worker import FLOOR_QUEUE, READY
-from bench.world import ROOT, Activities, environment_of
+from bench.world import ROOT, Activities, cpu_seconds, environment_of
 from connection import create_search_attributes
 from local.ports import LOOPBACK, free_port
 from local.postgres import running_postgres
@@ -348,16 +348,14 @@ async def _turn(doors: Doors, request: Request, count: int) -> _Turn:
 
 def _cpu(processes: dict[str, psutil.Process]) -> dict[str, float]:
     """Seconds used so far."""
-    return {name: sum(map(_own_seconds, _all_of(name, one))) for name, one in processes.items()}
+    return {name: _seconds(name, process) for name, process in processes.items()}
 
 
-def _all_of(name: str, process: psutil.Process) -> list[psutil.Process]:
-    """PostgreSQL has a process for each connection."""
-    return [process, *(process.children() if name == "postgresql" else ())]
-
-
-def _own_seconds(process: psutil.Process) -> float:
-    """Without its children: of ours, some have ended meanwhile."""
+def _seconds(name: str, process: psutil.Process) -> float:
+    """PostgreSQL has a process for each connection, that ends with it; of our own children, some
+    have ended that are not us."""
+    if name == "postgresql":
+        return sum(map(cpu_seconds, (process, *process.children())))
     times = process.cpu_times()
     return float(times.user + times.system)
 

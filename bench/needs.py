@@ -117,7 +117,7 @@ class Measured:
             reminder_server_seconds=burst["server_cpu_ms"] / 1000,
             forgotten_seconds=figures["burst"]["forgotten"]["worker_cpu_ms"] / 1000,
             forgotten_events=figures["burst"]["forgotten"]["events"],
-            replay_events_a_second=figures["replay"]["events_a_second"],
+            replay_events_a_second=figures["replay"]["sandbox"]["ours"]["events_a_second"],
             run_mb=figures["crowd"]["ours_mb_a_thousand"]["worker_mb"] / 1000,
             register_bytes=kept["register_bytes"],
             files=kept["files"],

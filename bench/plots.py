@@ -81,10 +81,10 @@ def draw(figures: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for what, found in figures.get("growth", {}).items():
-        written.append(_draw(folder / f"growth-{what}.svg", _OF_WHAT[what][0], _grown(found)))
+        written.append(draw_panels(folder / f"growth-{what}.svg", _OF_WHAT[what][0], _grown(found)))
     if crowd := figures.get("crowd"):
         written.append(
-            _draw(folder / "crowd.svg", "Open onboardings on one server", _crowded(crowd))
+            draw_panels(folder / "crowd.svg", "Open onboardings on one server", _crowded(crowd))
         )
     return written
 
@@ -189,7 +189,7 @@ def _crowded(crowd: dict[str, Any]) -> list[Panel]:
 # --- The drawing ------------------------------------------------------------------------------
 
 
-def _draw(path: Path, xlabel: str, panels: list[Panel]) -> Path:
+def draw_panels(path: Path, xlabel: str, panels: list[Panel]) -> Path:
     with plt.rc_context(_STYLE):
         drawn, every = plt.subplots(1, len(panels), figsize=(4.3 * len(panels), 3.6))
         for axes, panel in zip(every, panels, strict=True):

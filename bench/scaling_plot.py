@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.needs import Assumed, Measured, monday, needs
-from bench.plots import Curve, Panel, _draw
+from bench.plots import Curve, Panel, draw_panels
 from bench.scaling import SIZES
 from bench.simulation import REMINDERS
 
@@ -20,7 +20,7 @@ _ALERT_MINUTES: Final = 60.0
 def draw(figures: dict[str, Any], path: Path) -> Path:
     """Draw it for each size. The same figures give the same bytes."""
     measured, assumed = Measured.read(figures), Assumed()
-    return _draw(
+    return draw_panels(
         path,
         "workers",
         [_panel(measured, assumed, open_) for open_ in SIZES],

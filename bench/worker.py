@@ -1,17 +1,22 @@
 """The workers that are measured, in a process of their own: ``python -m bench.worker idle|whole``.
 
 ``idle`` hosts the workflow with activities that answer at once, ``whole`` the worker of production.
-Both host the floor, on a queue of its own, with the same settings.
+Both host the floor, on a queue of its own, with the same settings. ``BENCH_WORKER``, a JSON object,
+gives the idle one other settings: the keyword arguments of ``Worker`` by name, the bounds of an
+autoscaling poller as an object, an executor as its number of threads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Any, Final
 
-from temporalio.worker import Worker
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from bench.floor import Floor, nothing
 from bench.idle import idle_activities
@@ -26,6 +31,7 @@ from workflows.names import TASK_QUEUE
 
 FLOOR_QUEUE: Final = "floor"
 READY: Final = "ready"
+SETTINGS: Final = "BENCH_WORKER"
 
 
 async def serve(activities: str) -> None:
@@ -44,8 +50,8 @@ async def serve(activities: str) -> None:
                 task_queue=TASK_QUEUE,
                 workflows=WORKFLOWS,
                 activities=idle_activities(settings),
-                max_cached_workflows=CACHED_RUNS,
                 workflow_runner=WithoutContext(),
+                **_asked(),
             )
         floor = Worker(
             client,
@@ -59,6 +65,20 @@ async def serve(activities: str) -> None:
         await stack.enter_async_context(floor)
         print(READY, flush=True)
         await stop.wait()
+
+
+def _asked() -> dict[str, Any]:
+    """The settings of production, but those that are asked for."""
+    asked: dict[str, Any] = {
+        "max_cached_workflows": CACHED_RUNS,
+        **json.loads(os.environ.get(SETTINGS, "{}")),
+    }
+    for name, value in asked.items():
+        if name.endswith("_poller_behavior"):
+            asked[name] = PollerBehaviorAutoscaling(**value)
+        elif name.endswith("_executor"):
+            asked[name] = ThreadPoolExecutor(value)
+    return asked
 
 
 def main() -> int:

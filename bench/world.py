@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import psutil
 
@@ -22,7 +24,7 @@ from local.temporal_server import time_skipping_server
 from register.store import Register
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from temporalio.testing import WorkflowEnvironment
 
@@ -32,13 +34,23 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 Activities = Literal["idle", "whole"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
     """A server and a worker, each a process."""
 
     stage: Stage
     worker: psutil.Process
     server: psutil.Process
+    start_worker: Callable[[], Awaitable[psutil.Process]] | None = None
+    """Another one; none where everything is in one process."""
+
+    async def replace_worker(self) -> None:
+        """SIGKILL, then another one."""
+        if self.start_worker is None:
+            raise RuntimeError("this worker is our own process")
+        self.worker.kill()
+        self.worker.wait()
+        self.worker = await self.start_worker()
 
     async def onboarding(self, contract: Contract, opens_at: datetime) -> Teller:
         """Start one, told by script."""
@@ -92,16 +104,18 @@ async def world(folder: Path, activities: Activities) -> AsyncIterator[World]:
         await register.migrate()
         async with time_skipping_server() as environment:
             address = environment.client.service_client.config.target_host
-            process = await _worker(activities, environment_of(folder, port, address))
+            told = environment_of(folder, port, address)
+            here = World(
+                Stage(environment, settings, register, mailbox),
+                await _worker(activities, told),
+                _server_of(environment),
+                partial(_worker, activities, told),
+            )
             try:
-                yield World(
-                    Stage(environment, settings, register, mailbox),
-                    psutil.Process(process.pid),
-                    _server_of(environment),
-                )
+                yield here
             finally:
-                process.terminate()
-                await process.wait()
+                here.worker.terminate()
+                here.worker.wait()
                 await register.close()
 
 
@@ -124,13 +138,15 @@ def environment_of(folder: Path, smtp_port: int, address: str) -> dict[str, str]
     }
 
 
-async def _worker(activities: Activities, environment: dict[str, str]) -> Any:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.worker", activities),
+async def _worker(activities: Activities, environment: dict[str, str]) -> psutil.Popen:
+    """Start one, and wait until it takes work."""
+    process = psutil.Popen(
+        [sys.executable, "-m", "bench.worker", activities],
         cwd=ROOT,
         env=environment,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
-    if process.stdout is None or (await process.stdout.readline()).strip() != READY.encode():
-        raise RuntimeError("the worker did not start")
+    with process.stdout:
+        if (await asyncio.to_thread(process.stdout.readline)).strip() != READY.encode():
+            raise RuntimeError("the worker did not start")
     return process
