@@ -56,6 +56,9 @@ GRACE: Final = timedelta(seconds=10)
 CACHED_RUNS: Final = 2_000
 """A cache smaller than the number of active runs replays whole histories at every step."""
 
+ACTIVITIES: Final = 20
+"""At once: more would wait for the processors, with their documents in memory."""
+
 _log: Final = logging.getLogger("onboarding.worker")
 
 
@@ -86,6 +89,7 @@ def build_worker(  # noqa: PLR0913 - the parts it is put together from
         workflows=WORKFLOWS,
         activities=[one for part in activities for one in _defined(part)],
         max_cached_workflows=cached_runs,
+        max_concurrent_activities=ACTIVITIES,
         graceful_shutdown_timeout=GRACE,
         workflow_runner=WithoutContext(),
         interceptors=[CountsDocuments(), *_links(settings, links_key)],

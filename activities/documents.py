@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -23,12 +23,18 @@ if TYPE_CHECKING:
     from storage.document_store import DocumentStore
 
 
+_AT_ONCE: Final = 2
+"""Books and containers of a DOE that are assembled at the same time, each in a process with its own
+memory."""
+
+
 class DocumentActivities:
     """Issues the documents of PROC-CRM-003 (PROCESS, section 7)."""
 
     def __init__(self, register: Register, store: DocumentStore) -> None:
         self._register = register
         self._store = store
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     @activity.defn(name="issue_document")
     async def issue_document(self, order: DocumentOrder) -> IssuedDocument:
@@ -80,7 +86,10 @@ class DocumentActivities:
             # It never was issued: nobody holds what this one would replace.
             order = order.model_copy(update={"replaces": None})
         if order.kind in ASSEMBLED:
-            async with assembled(order, contract, self._register, self._store) as made:
+            async with (
+                self._turn,
+                assembled(order, contract, self._register, self._store) as made,
+            ):
                 await self._store.put_file(path, made.path)
                 return made.sha256, made.path.stat().st_size
         former = await self._register.stated(order.replaces) if order.replaces else None

@@ -50,10 +50,15 @@ _OUTCOMES: Final = {_EMPTY: "accepted", _ACTING: "accepted", "accepted, sent": "
 async def measure(*, quick: bool) -> dict[str, Any]:
     """Updates one at a time and some at once, with activities that answer at once and with those
     of production; then contracts posted one at a time."""
-    idle, whole, posted = (2, 1, 2) if quick else (25, 8, 40)
+    if quick:
+        updates = {"idle": await _updates("idle", pairs=2, rounds=1)}
+        return {"updates": updates, "first_mail": await _first_mail(2)}
     return {
-        "updates": {"idle": await _updates("idle", idle), "whole": await _updates("whole", whole)},
-        "first_mail": await _first_mail(posted),
+        "updates": {
+            "idle": await _updates("idle", pairs=_PAIRS, rounds=25),
+            "whole": await _updates("whole", pairs=_PAIRS, rounds=8),
+        },
+        "first_mail": await _first_mail(40),
     }
 
 
@@ -102,13 +107,13 @@ class _Pair:
         return "kickoff_planned", self.planned
 
 
-async def _updates(activities: Activities, rounds: int) -> dict[str, Any]:
+async def _updates(activities: Activities, *, pairs: int, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         async with world(Path(folder), activities) as here:
-            pairs = [await _pair(here) for _ in range(_PAIRS)]
+            told = [await _pair(here) for _ in range(pairs)]
             return {
-                "one_at_a_time": await _compared(pairs, rounds, _one_by_one),
-                "at_once": {"updates": _PAIRS, **await _compared(pairs, rounds, _together)},
+                "one_at_a_time": await _compared(told, rounds, _one_by_one),
+                "at_once": {"updates": pairs, **await _compared(told, rounds, _together)},
             }
 
 

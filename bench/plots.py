@@ -1,7 +1,7 @@
 """How costs grow, drawn: ``python -m bench.plots RESULT.json FOLDER``.
 
-Each figure shows what was measured, and the straight line that a cost in proportion would follow. The
-same figures give the same bytes.
+A growth is drawn beside the straight line between its smallest and largest size: under it, a cost
+rises faster and faster; along it, each one more costs the same. The same figures give the same bytes.
 """
 
 from __future__ import annotations
@@ -60,8 +60,10 @@ class Panel:
     ylabel: str
     curves: list[Curve]
     line: bool = True
-    """Whether the line of proportion is drawn, through the last point of the first curve."""
+    """Plain axes, with the straight line from end to end of the first curve; else sizes on a
+    logarithmic axis."""
     log: bool = True
+    """Without a line: whether what was measured has a logarithmic axis too."""
 
 
 _BLUE: Final = "#2563a8"
@@ -69,10 +71,11 @@ _ORANGE: Final = "#c2570c"
 _GREEN: Final = "#2f7d4f"
 
 _OF_WHAT: Final = {
-    "phases": ("Phases of work", "works"),
-    "reserves": ("Réserves, each fixed then lifted", "recette"),
-    "equipment": ("Items of equipment, each with its datasheet", "DOE"),
+    "phases": ("Phases of work", "a phase"),
+    "reserves": ("Réserves, each fixed then lifted", "a réserve"),
+    "equipment": ("Items of equipment, each with its datasheet", "an item"),
 }
+"""What may be many, and one more of it."""
 
 
 def draw(figures: dict[str, Any], folder: Path) -> list[Path]:
@@ -81,7 +84,9 @@ def draw(figures: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for what, found in figures.get("growth", {}).items():
-        written.append(draw_panels(folder / f"growth-{what}.svg", _OF_WHAT[what][0], _grown(found)))
+        written.append(
+            draw_panels(folder / f"growth-{what}.svg", _OF_WHAT[what][0], _grown(what, found))
+        )
     if crowd := figures.get("crowd"):
         written.append(
             draw_panels(folder / "crowd.svg", "Open onboardings on one server", _crowded(crowd))
@@ -92,16 +97,21 @@ def draw(figures: dict[str, Any], folder: Path) -> list[Path]:
 # --- What is drawn ----------------------------------------------------------------------------
 
 
-def _grown(found: dict[str, Any]) -> list[Panel]:
-    rows, exponents = found["rows"], found["exponents"]
+def _grown(what: str, found: dict[str, Any]) -> list[Panel]:
+    rows, one = found["rows"], _OF_WHAT[what][1]
+    first, last = rows[0], rows[-1]
     xs = [row["size"] for row in rows]
 
     def curve(cost: str, name: str, color: str, scale: float = 1, marker: str = "o") -> Curve:
         return Curve(name, xs, [row[cost] * scale for row in rows], color, marker)
 
+    def title(said: str, cost: str, scale: float = 1) -> str:
+        more = (last[cost] - first[cost]) / (last["size"] - first["size"]) * scale
+        return f"{said.format(more)} {one}\n(exponent {found['exponents'][cost]:.2f})"
+
     return [
         Panel(
-            f"History: {_slope(exponents['events'])}",
+            title("{:.0f} events more", "events"),
             "events, billable actions",
             [
                 curve("events", "events", _BLUE),
@@ -109,15 +119,15 @@ def _grown(found: dict[str, Any]) -> list[Panel]:
             ],
         ),
         Panel(
-            f"Worker: {_slope(exponents['worker_cpu_seconds'])}",
-            "processor, seconds for the whole life",
+            title("{:.0f} ms of processor more", "worker_cpu_seconds", 1000),
+            "processor of the worker, seconds",
             [
                 curve("worker_cpu_seconds", "whole life", _BLUE),
                 curve("looks_cpu_seconds", "of which deciding", _ORANGE, marker="s"),
             ],
         ),
         Panel(
-            f"Data: {_slope(exponents['bytes'])}",
+            title("{:.1f} kB of history more", "bytes", 1e-3),
             "kilobytes",
             [
                 curve("bytes", "history", _BLUE, 1e-3),
@@ -126,18 +136,6 @@ def _grown(found: dict[str, Any]) -> list[Panel]:
             ],
         ),
     ]
-
-
-_ABOUT: Final = 0.1
-
-
-def _slope(exponent: float) -> str:
-    """What an exponent says, in words."""
-    if abs(exponent - 1) <= _ABOUT:
-        said = "in proportion"
-    else:
-        said = "slower than the size" if exponent < 1 else "faster than the size"
-    return f"{said} (n^{exponent:.2f})"
 
 
 def _crowded(crowd: dict[str, Any]) -> list[Panel]:
@@ -202,23 +200,25 @@ def draw_panels(path: Path, xlabel: str, panels: list[Panel]) -> Path:
 
 def _fill(axes: Any, panel: Panel, xlabel: str) -> None:
     if panel.line:
-        _proportion(axes, panel.curves[0])
+        _straight(axes, panel.curves[0])
     for curve in panel.curves:
         axes.plot(
             curve.xs, curve.ys, color=curve.color, marker=curve.marker, markersize=5, linewidth=1.6,
             label=curve.name,
         )  # fmt: skip
     xs = sorted({x for curve in panel.curves for x in curve.xs})
-    axes.set_xscale("log")
+    if not panel.line:
+        axes.set_xscale("log")
     axes.set_xticks(xs, [f"{int(x):,}" for x in xs])
     axes.xaxis.set_minor_locator(NullLocator())
-    if panel.log:
+    if panel.log and not panel.line:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
     else:
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
     axes.set_title(panel.title, pad=10)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(panel.ylabel)
@@ -227,11 +227,10 @@ def _fill(axes: Any, panel: Panel, xlabel: str) -> None:
     axes.legend(loc="best", handlelength=1.8)
 
 
-def _proportion(axes: Any, curve: Curve) -> None:
-    """The line of a cost in proportion to the size, through the last point."""
-    first, last = curve.xs[0], curve.xs[-1]
-    ys = [curve.ys[-1] * first / last, curve.ys[-1]]
-    axes.plot([first, last], ys, color=_PALE, linestyle=":", linewidth=1.2, label="in proportion")
+def _straight(axes: Any, curve: Curve) -> None:
+    """The line of a cost that is the same for each one more."""
+    ends = [curve.xs[0], curve.xs[-1]], [curve.ys[0], curve.ys[-1]]
+    axes.plot(*ends, color=_PALE, linestyle=":", linewidth=1.4, label="straight line")
 
 
 def main(arguments: list[str]) -> int:

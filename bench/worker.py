@@ -26,7 +26,7 @@ from sandbox import WithoutContext
 from settings import load_settings
 from storage.document_store import DocumentStore
 from versioning import WORKFLOWS
-from worker import CACHED_RUNS, build_worker
+from worker import ACTIVITIES, CACHED_RUNS, build_worker
 from workflows.names import TASK_QUEUE
 
 FLOOR_QUEUE: Final = "floor"
@@ -59,6 +59,7 @@ async def serve(activities: str) -> None:
             workflows=[Floor],
             activities=[nothing],
             max_cached_workflows=CACHED_RUNS,
+            max_concurrent_activities=ACTIVITIES,
             workflow_runner=WithoutContext(),
         )
         await stack.enter_async_context(ours)
@@ -71,6 +72,7 @@ def _asked() -> dict[str, Any]:
     """The settings of production, but those that are asked for."""
     asked: dict[str, Any] = {
         "max_cached_workflows": CACHED_RUNS,
+        "max_concurrent_activities": ACTIVITIES,
         **json.loads(os.environ.get(SETTINGS, "{}")),
     }
     for name, value in asked.items():

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -250,6 +251,8 @@ async def _scene(
 
 def main() -> int:
     """Measure, print, keep; 1 when something was lost."""
+    # Asked to stop, it ends its workers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     figures = asyncio.run(measure(count))
     _RESULT.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ async def test_every_update_is_answered_as_its_kind_is_and_every_contract_has_it
     None
 ):
     figures = await latency.measure(quick=True)
-    assert set(figures["updates"]) == {"idle", "whole"}
+    assert set(figures["updates"]) == {"idle"}
     for ways in figures["updates"].values():
         for way in ("one_at_a_time", "at_once"):
             kinds = {name: one for name, one in ways[way].items() if isinstance(one, dict)}

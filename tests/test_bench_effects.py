@@ -1,11 +1,11 @@
-"""The measures of replay, of documents and mails and of settings come out and hold together."""
+"""The measures of replay, of documents and of mails come out and hold together."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from bench import effects, replay, tuning
+from bench import effects, replay
 
 
 def _kept(figures: dict[str, Any]) -> dict[str, Any]:
@@ -45,10 +45,3 @@ async def test_the_figures_of_documents_and_mails_come_out() -> None:
     (book,) = figures["doe"].values()
     assert book["book_kilobytes"] > 0
     assert any("mail, 0 attached" in line for line in effects.lines(figures))
-
-
-async def test_the_figures_of_settings_come_out() -> None:
-    figures = _kept(await tuning.measure(quick=True))
-    assert figures["production"]["throughput_ratio"] == figures["production"]["cpu_ratio"] == 1
-    assert all(one["worker_cpu_seconds"] > 0 for one in figures.values())
-    assert len(list(tuning.lines(figures))) == len(figures)
