@@ -59,28 +59,27 @@ async def run(words: list[str]) -> int:
         print(f"{', '.join(unknown)}: none of {', '.join(_MEASURES)}", file=sys.stderr)
         return 2
     figures: dict[str, Any] = {}
+    path = Path("var/bench") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     for name in wanted:
         measure, lines = _MEASURES[name]
         began = time.monotonic()
         figures[name] = await measure(quick=_QUICK in words)
+        # Half an hour's figures do not go with what fails at its end.
+        _write(path, figures)
         print(f"\n{name}, {time.monotonic() - began:.0f} s")
         for line in lines(figures[name]):
             print(f"  {line}", flush=True)
-    path = _written(figures)
     print(f"\n{path}")
     for plot in plots.draw(figures, path.parent):
         print(plot)
     return 0
 
 
-def _written(figures: dict[str, Any]) -> Path:
-    now = datetime.now(UTC)
-    folder = Path("var/bench")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
-    whole = {"at": now.isoformat(timespec="seconds"), "machine": described(), **figures}
+def _write(path: Path, figures: dict[str, Any]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = {"at": at, "machine": described(), **figures}
     path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 if __name__ == "__main__":

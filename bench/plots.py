@@ -187,6 +187,10 @@ def _crowded(crowd: dict[str, Any]) -> list[Panel]:
 # --- The drawing ------------------------------------------------------------------------------
 
 
+_LEGEND_LINE: Final = 0.11
+"""The part of the height that a line of the legend takes above the curves."""
+
+
 def draw_panels(path: Path, xlabel: str, panels: list[Panel]) -> Path:
     with plt.rc_context(_STYLE):
         drawn, every = plt.subplots(1, len(panels), figsize=(4.3 * len(panels), 3.6))
@@ -215,6 +219,8 @@ def _fill(axes: Any, panel: Panel, xlabel: str) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axes.yaxis.set_minor_formatter(NullFormatter())
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top * (top / bottom) ** (_LEGEND_LINE * len(panel.curves)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
     else:
         axes.set_ylim(bottom=0)

@@ -113,11 +113,16 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
         )
 
 
-async def _shown() -> int:
-    for line in lines(await measure(quick="quick" in sys.argv[1:])):
+def main() -> int:
+    """Measure, print, and keep under var/bench/."""
+    figures = asyncio.run(measure(quick="quick" in sys.argv[1:]))
+    for line in lines(figures):
         print(line)
+    folder = Path("var/bench")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "tuning.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    leave(asyncio.run(_shown()))
+    leave(main())
