@@ -2,8 +2,8 @@
 
 Each size is lived twice: on the real server with activities that answer at once (events, bytes,
 billable actions, processor of the worker), and folded without Temporal (what one look costs). The
-exponent of a cost is the slope of its logarithm against that of the size, over the three largest
-sizes: 1 is linear.
+exponent of a cost is that of what it exceeds the smallest size's by, over the three largest sizes: 1
+is linear. What every life costs would flatter it.
 """
 
 from __future__ import annotations
@@ -79,16 +79,28 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
         yield f"{what:<24}{sizes}{'exponent':>12}"
         for cost, title in COSTS.items():
             row = "".join(f"{_shown(row[cost]):>12}" for row in found["rows"])
-            yield f"  {title:<22}{row}{found['exponents'][cost]:>12.2f}"
+            yield f"  {title:<22}{row}{_said(found['exponents'][cost]):>12}"
 
 
 def _shown(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def exponent(rows: list[dict[str, Any]], cost: str) -> float:
-    """The slope of a cost against the size, both on logarithmic scales, over the last rows."""
-    points = [(math.log(row["size"]), math.log(row[cost])) for row in rows[-_FITTED:]]
+def _said(slope: float | None) -> str:
+    return "" if slope is None else f"{slope:.2f}"
+
+
+def exponent(rows: list[dict[str, Any]], cost: str) -> float | None:
+    """The slope, both on logarithmic scales and over the last rows, of what a cost and the size
+    exceed those of the first row by; None where there is too little to tell."""
+    base = rows[0]
+    points = [
+        (math.log(row["size"] - base["size"]), math.log(row[cost] - base[cost]))
+        for row in rows[1:][-_FITTED:]
+        if row[cost] > base[cost]
+    ]
+    if len(points) < 2:  # noqa: PLR2004 - what a slope needs
+        return None
     x0 = sum(x for x, _ in points) / len(points)
     y0 = sum(y for _, y in points) / len(points)
     return sum((x - x0) * (y - y0) for x, y in points) / sum((x - x0) ** 2 for x, _ in points)

@@ -107,7 +107,8 @@ def _grown(what: str, found: dict[str, Any]) -> list[Panel]:
 
     def title(said: str, cost: str, scale: float = 1) -> str:
         more = (last[cost] - first[cost]) / (last["size"] - first["size"]) * scale
-        return f"{said.format(more)} {one}\n(exponent {found['exponents'][cost]:.2f})"
+        slope = found["exponents"][cost]
+        return f"{said.format(more)} {one}" + (f"\n(exponent {slope:.2f})" if slope else "")
 
     return [
         Panel(

@@ -55,6 +55,10 @@ _MIGRATING: Final = threading.Lock()
 _SQLITE: Final = {"timeout": 10}
 """Seconds that a connection waits for another one's writing."""
 
+_CONNECTIONS: Final = 15
+_SQLITE_KEPT: Final = 5
+"""To open one is nothing there, and one writes at a time."""
+
 _POSTGRESQL: Final = {"timeout": 10, "command_timeout": 60}
 """Seconds to connect, and to answer: a database that says nothing must not hold an activity."""
 
@@ -179,12 +183,17 @@ class Register:
 
     def __init__(self, database_url: str) -> None:
         url = with_driver(database_url)
+        on_sqlite = url.startswith("sqlite")
         # hide_parameters: an error text ends in logs and histories, the rows hold people's names.
         self._engine = create_async_engine(
             url,
             hide_parameters=True,
             pool_pre_ping=True,
-            connect_args=_SQLITE if url.startswith("sqlite") else _POSTGRESQL,
+            # As many at once as SQLAlchemy's own pool, which keeps five of them: on PostgreSQL each
+            # of the others would be opened, and closed, for one question.
+            pool_size=_SQLITE_KEPT if on_sqlite else _CONNECTIONS,
+            max_overflow=_CONNECTIONS - _SQLITE_KEPT if on_sqlite else 0,
+            connect_args=_SQLITE if on_sqlite else _POSTGRESQL,
         )
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)

@@ -105,8 +105,10 @@ def test_what_is_left_out_of_a_look_is_what_has_left(
 
 
 def test_an_exponent_is_the_slope_between_logarithms() -> None:
-    rows = [{"size": n, "events": 3 * n * n} for n in (1, 10, 100)]
+    rows = [{"size": n, "events": 100 + 3 * (n - 1) ** 2} for n in (1, 5, 25, 100)]
     assert growth.exponent(rows, "events") == pytest.approx(2)
+    assert growth.exponent(rows[:2], "events") is None
+    assert growth.exponent([{**row, "events": 7} for row in rows], "events") is None
 
 
 async def test_the_figures_of_growth_come_out_and_are_drawn(tmp_path: Path) -> None:

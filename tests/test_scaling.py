@@ -62,7 +62,7 @@ MADE_UP: dict[str, Any] = {
         "many": _burst(200, 10_000),
         "forgotten": {"events": 30, "worker_cpu_ms": 60.0},
     },
-    "replay": {"events_a_second": 3_500},
+    "replay": {"sandbox": {"ours": {"events_a_second": 3_500}}},
     "crowd": {"ours_mb_a_thousand": {"worker_mb": 100, "server_mb": 60}},
     "kept": {
         "register_bytes": 75_000,
