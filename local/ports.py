@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
 """Everything that runs here listens to this machine only."""
+
+_FIRST: Final = 20_000
+_MANY: Final = 12_000
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -17,6 +21,9 @@ def free_port(preferred: int | None = None) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((LOOPBACK, preferred))
             return preferred
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    while True:
+        # Not one of those that the system lends to whoever connects: it might, meanwhile.
+        port = _FIRST + secrets.randbelow(_MANY)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port

@@ -38,7 +38,7 @@ TIME_SKIPPING: Final = (
 _UNTIL_WE_END: Final = '"$0" "$@" & read -r _; kill $!; wait $!'
 """A shell that stops the server when its standard input ends: however we end, it does."""
 
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0
 
 
