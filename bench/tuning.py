@@ -40,7 +40,7 @@ _VARIED: Final[dict[str, dict[str, Any]]] = {
         "activity_task_poller_behavior": _AUTOSCALING,
     },
     **{f"{n} workflow tasks": {"max_concurrent_workflow_tasks": n} for n in (5, 20)},
-    **{f"{n} activities": {"max_concurrent_activities": n} for n in (5, 20)},
+    **{f"{n} activities": {"max_concurrent_activities": n} for n in (5, 100)},
     **{f"{n} workflow threads": {"workflow_task_executor": n} for n in (2, 16)},
 }
 """A setting that is not named is that of production; the cache is bounded by the open lives."""
