@@ -73,7 +73,8 @@ _TASK: Final = {
     Type.EVENT_TYPE_WORKFLOW_TASK_FAILED,
     Type.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
 }
-_LOCAL: Final = "core_local_activity"
+LOCAL_ACTIVITY: Final = "core_local_activity"
+"""The marker that the SDK records for one."""
 
 
 @dataclass
@@ -128,7 +129,7 @@ def costs(events: Iterable[HistoryEvent]) -> dict[str, Cost]:
         elif kind == Type.EVENT_TYPE_MARKER_RECORDED:
             marker = event.marker_recorded_event_attributes
             of = marker.workflow_task_completed_event_id
-            if marker.marker_name == _LOCAL and of != local_of:
+            if marker.marker_name == LOCAL_ACTIVITY and of != local_of:
                 cost.actions, local_of = cost.actions + 1, of
         else:
             cost.actions += kind in _ACTIONS
@@ -157,7 +158,7 @@ def _cause(event: HistoryEvent, names: dict[int, str]) -> str:
         names[event.event_id] = name
         return name
     if event.HasField("marker_recorded_event_attributes"):
-        local = event.marker_recorded_event_attributes.marker_name == _LOCAL
+        local = event.marker_recorded_event_attributes.marker_name == LOCAL_ACTIVITY
         return "the register shown" if local else "patches"
     for field in ("started", "completed", "failed", "timed_out", "cancel_requested", "canceled"):
         name = f"activity_task_{field}_event_attributes"

@@ -27,7 +27,7 @@ from standardwebhooks import Webhook
 
 from bench.floor import FLOOR_TYPE, Plan, Stretch
 from bench.worker import FLOOR_QUEUE, READY
-from bench.world import ROOT, Activities, cpu_seconds, environment_of
+from bench.world import ROOT, Activities, cpu_seconds, environment_of, server_on
 from connection import create_search_attributes
 from local.ports import LOOPBACK, free_port
 from local.postgres import running_postgres
@@ -154,7 +154,7 @@ async def open_doors(
             http,
             {
                 "service": psutil.Process(service.pid),
-                "server": _server_on(port),
+                "server": server_on(port),
                 "worker": psutil.Process(hosting.pid),
                 "client": psutil.Process(),
             },
@@ -189,14 +189,6 @@ async def _answers(http: httpx.AsyncClient) -> None:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return
-
-
-def _server_on(port: int) -> psutil.Process:
-    return next(
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.name() == "temporal" and str(port) in child.cmdline()
-    )
 
 
 @contextmanager

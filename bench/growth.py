@@ -19,15 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bench.costs import costs, total
 from bench.folded import Folded
-from bench.lives import OPENS_AT
+from bench.lives import OPENS_AT, runs_of
 from bench.sizes import Size, contract_of, script_of
 from bench.world import cpu_seconds, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from temporalio.api.history.v1 import HistoryEvent
-    from temporalio.client import Client
 
     from bench.world import World
 
@@ -137,7 +134,7 @@ async def _lived(world: World, size: Size, number: int) -> dict[str, Any]:
     if result["outcome"] != "completed":
         raise RuntimeError(f"{size}: {result}")
     spent = cpu_seconds(world.worker) - before
-    runs = await _runs(world.stage.environment.client, teller.handle.id)
+    runs = await runs_of(world.stage.environment.client, teller.handle.id)
     events = [event for run in runs for event in run]
     cost = total(costs(events))
     return {
@@ -148,15 +145,3 @@ async def _lived(world: World, size: Size, number: int) -> dict[str, Any]:
         "worker_cpu_seconds": round(spent, 3),
         "largest_event_bytes": max(event.ByteSize() for event in events),
     }
-
-
-async def _runs(client: Client, workflow_id: str) -> list[list[HistoryEvent]]:
-    """The histories of all the runs of an onboarding, the first one first."""
-    runs: list[list[HistoryEvent]] = []
-    run_id: str | None = None
-    while not runs or run_id:
-        history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
-        events = list(history.events)
-        runs.insert(0, events)
-        run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
-    return runs

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from activities.working_days import read_worked_days
 from local.scenarios import Story, new_installation, play_new
@@ -16,7 +16,7 @@ from process.contract import Contract
 
 if TYPE_CHECKING:
     from temporalio.api.history.v1 import HistoryEvent
-    from temporalio.client import Client, WorkflowHandle
+    from temporalio.client import Client
 
     from bench.scripts import Step
     from bench.world import World
@@ -62,15 +62,17 @@ async def lived(world: World, life: Life) -> tuple[list[Step], list[HistoryEvent
     writer = await world.written(contract, OPENS_AT)
     await life.play(writer, Story(contract, calendar, OPENS_AT.date()))
     await writer.handle.result()
-    return writer.script, await _every_event(world.stage.environment.client, writer.handle)
+    runs = await runs_of(world.stage.environment.client, writer.handle.id)
+    return writer.script, [event for run in runs for event in run]
 
 
-async def _every_event(client: Client, handle: WorkflowHandle[Any, Any]) -> list[HistoryEvent]:
-    events: list[HistoryEvent] = []
-    run: str | None = handle.first_execution_run_id
-    while run:
-        of_run = client.get_workflow_handle(handle.id, run_id=run)
-        last = [event async for event in of_run.fetch_history_events()]
-        events += last
-        run = last[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-    return events
+async def runs_of(client: Client, workflow_id: str) -> list[list[HistoryEvent]]:
+    """The histories of all the runs of an onboarding, the first one first."""
+    runs: list[list[HistoryEvent]] = []
+    run_id: str | None = None
+    while not runs or run_id:
+        history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+        events = list(history.events)
+        runs.insert(0, events)
+        run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return runs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.api.enums.v1 import EventType as Type
 
+from bench.costs import LOCAL_ACTIVITY
 from bench.floor import Plan, Round, Stretch
 from local.stage import Play, Stage
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from process.contract import Contract
 
 _PAUSE_SECONDS: Final = 0.01
-_LOCAL: Final = "core_local_activity"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def plan_of(events: Iterable[HistoryEvent]) -> Plan:
             task = _counted(stretches[-1], of, task, regular=1)
         elif kind == Type.EVENT_TYPE_MARKER_RECORDED:
             marker = event.marker_recorded_event_attributes
-            if marker.marker_name == _LOCAL:
+            if marker.marker_name == LOCAL_ACTIVITY:
                 of = marker.workflow_task_completed_event_id
                 task = _counted(stretches[-1], of, task, local=1)
     return Plan(stretches=stretches)

@@ -26,8 +26,6 @@ from register.store import Register
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from temporalio.testing import WorkflowEnvironment
-
     from process.contract import Contract
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -83,14 +81,13 @@ def cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-def _server_of(environment: WorkflowEnvironment) -> psutil.Process:
-    port = int(environment.client.service_client.config.target_host.rpartition(":")[2])
-    for child in psutil.Process().children(recursive=True):
-        if child.name() == "temporal" and any(
-            one.laddr.port == port for one in child.net_connections("tcp")
-        ):
-            return child
-    raise RuntimeError("no process listens where the server does")
+def server_on(port: int) -> psutil.Process:
+    """The server of ours that was started on that port."""
+    return next(
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.name() == "temporal" and str(port) in child.cmdline()
+    )
 
 
 @asynccontextmanager
@@ -108,7 +105,7 @@ async def world(folder: Path, activities: Activities) -> AsyncIterator[World]:
             here = World(
                 Stage(environment, settings, register, mailbox),
                 await _worker(activities, told),
-                _server_of(environment),
+                server_on(int(address.rpartition(":")[2])),
                 partial(_worker, activities, told),
             )
             try:
