@@ -46,8 +46,9 @@ from process.orders import MailOrder, OpenOnboarding, Projection, Recipient
 from register.store import Register
 from settings import SettingsError, load_command_settings
 from storage.document_store import DocumentStore
+from tests.holdings import register
 from tests.playing import PickyMailbox
-from tests.postgres import Postgres, postgres
+from tests.postgres import postgres
 from tests.senders import CRM, ROOT, Sender, a_contract, signed
 from tests.test_register import contract as registered_contract
 from tests.test_replay import _history
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "register"]
 
 KEY: Final = base64.b64encode(bytes(32)).decode()
 HOSTILE: Final = "Ézéchiel {{7*7}} %s %(x)s Von-Trübeckheim"
@@ -448,18 +449,6 @@ async def test_an_address_already_taken_stops_the_program(watched: Watched) -> N
     _, told = await done.communicate()
     assert done.returncode == 1
     assert "ONBOARDING_METRICS_ADDRESS" in told.decode()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def register(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Register]:
-    url = f"sqlite:///{tmp_path}/register.db"
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.database()
-    made = Register(url)
-    await made.migrate()
-    yield made
-    await made.close()
 
 
 async def _project(register: Register, number: int, **changes: Any) -> None:
