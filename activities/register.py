@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.working_days import read_worked_days
+from process import editions
 from process.calendar import paris_day
 from process.contract import Contract, fingerprint
 from process.orders import Opening, OpenOnboarding, Projection, ReadWorkedDays, WorkedDays
@@ -54,6 +55,7 @@ class RegisterActivities:
             policy=self._settings.policy.model_dump(mode="json"),
             headlines=True,
             frugal=True,
+            edition=editions.CURRENT,
         )
 
     @activity.defn(name="read_worked_days")

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bench.sizes import contract_of, script_of, worked_days
-from process import maintenance
+from process import editions, maintenance
 from process.calendar import WorkCalendar
 from process.obligations import deadlines
 from process.onboarding import Onboarding
@@ -41,7 +41,12 @@ class Folded:
         days, policy = worked_days(contract), Policy()
         start = contract.signed_at
         record = Record(
-            started_at=start, looked_at=start, headlines=True, frugal=True, reads_pieces=True
+            started_at=start,
+            looked_at=start,
+            headlines=True,
+            frugal=True,
+            edition=editions.CURRENT,
+            reads_pieces=True,
         )
         self.script: list[Step] = script_of(size, contract)
         self.o = Onboarding(contract, WorkCalendar(days), policy, record)

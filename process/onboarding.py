@@ -269,6 +269,10 @@ class Onboarding:
         for taken in record.facts:
             self._fold(FACTS[taken.fact].model_validate(taken.payload), taken.received_at)
 
+    def since(self, edition: int) -> bool:
+        """Whether it was opened in that edition of the process, or a later one."""
+        return self.record.edition >= edition
+
     def as_of(self, facts: list[TakenFact]) -> Onboarding:
         """The same onboarding with these facts instead of those it holds."""
         record = self.record.model_copy(update={"facts": facts})

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from process import editions
 from process.vocabulary import Party
 
 
@@ -251,6 +252,8 @@ class Opening(Order):
     the marker that ``workflow.patched`` leaves in the timeline. See ``Record.headlines``."""
     frugal: bool = False
     """The same. See ``Record.frugal``."""
+    edition: int = editions.FIRST
+    """The edition of the process by which the run lives."""
 
 
 class ReadWorkedDays(Order):

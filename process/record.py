@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from process import editions
 from process.orders import IssuedDocument, ReadPiece, Sending, SentMail, WorkedDays
 from process.policy import Policy
 
@@ -135,6 +136,8 @@ class Record(BaseModel):
     frugal: bool = False
     """A timer armed for an instant that will matter is kept when an earlier one comes up, and search
     attributes wait until nothing is under way; runs begun before that do as they did."""
+    edition: int = editions.FIRST
+    """The edition of the process by which the run lives."""
     reads_pieces: bool = False
     """The files of the DOE are read: not in the runs begun before that could be done."""
     not_read: list[str] = []

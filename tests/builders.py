@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from activities.working_days import read_worked_days
-from process import reminders, rules
+from process import editions, reminders, rules
 from process.calendar import PARIS, WorkCalendar, at, days, paris_day
 from process.contract import Contract
 from process.obligations import Deadline, deadlines
@@ -153,7 +153,7 @@ class Case:
             first=min(years) - 1,
             last=max(years) + 3,
         )
-        record = Record(started_at=start, looked_at=start)
+        record = Record(started_at=start, looked_at=start, edition=editions.CURRENT)
         self.o = Onboarding(read, days, policy or Policy(), record)
 
     # What it is told

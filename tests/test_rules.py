@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -907,25 +905,13 @@ FAULTY_FACTS = [
 
 
 @pytest.mark.parametrize(("name", "payload"), FAULTY_FACTS, ids=[one[0] for one in FAULTY_FACTS])
-def test_a_fact_of_thousands_of_faults_is_refused_at_once(name: str, payload: Payload) -> None:
-    def refuse() -> None:
-        with pytest.raises(rules.Refused, match="sans rapport avec ce qui est attendu"):
-            rules.read(name, (payload,))
-
-    assert seconds_of(refuse) < 0.6
+def test_a_fact_of_thousands_of_faults_is_refused_unread(name: str, payload: Payload) -> None:
+    with pytest.raises(rules.Refused, match="sans rapport avec ce qui est attendu"):
+        rules.read(name, (payload,))
 
 
-def test_a_contract_of_a_million_faults_is_refused_at_once() -> None:
-    def refuse() -> None:
-        with pytest.raises(ValidationError) as refused:
-            Contract.model_validate(FAULTY_CONTRACT)
-        assert len(refusals.problems(refused.value)) == 1
-
-    assert seconds_of(refuse) < 1.5
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Of processor: the machine may have other work."""
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def test_a_contract_of_a_million_faults_is_refused_unread() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Contract.model_validate(FAULTY_CONTRACT)
+    [problem] = refusals.problems(refused.value)
+    assert "sans rapport avec ce qui est attendu" in str(problem)

@@ -262,7 +262,11 @@ class ClientOnboarding:
         if not opening.claimed:
             return opening.reason or "référence déjà utilisée"
         start = Record(
-            started_at=now, looked_at=now, headlines=opening.headlines, frugal=opening.frugal
+            started_at=now,
+            looked_at=now,
+            headlines=opening.headlines,
+            frugal=opening.frugal,
+            edition=opening.edition,
         )
         policy = Policy.model_validate(opening.policy)
         carried = Carried(record=start, days=opening.calendar, policy=policy)
