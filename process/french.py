@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
@@ -49,3 +50,8 @@ def enumeration(items: Sequence[str]) -> str:
 def plural(count: int, singular: str, many: str | None = None) -> str:
     """``0 réserve``, ``1 réserve``, ``2 réserves``: in French, zero and one are singular."""
     return f"{count} {singular if abs(count) <= 1 else many or singular + 's'}"
+
+
+def hours(elapsed: float) -> str:
+    """``45,2 h``, rounded down: a notice is never said to be longer than it was."""
+    return f"{math.floor(elapsed * 10) / 10:.1f} h".replace(".", ",").replace(",0 ", " ")

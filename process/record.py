@@ -37,6 +37,8 @@ class WaitingFact(BaseModel):
     fact: str
     payload: dict[str, Any]
     waits_for: str
+    about: str = ""
+    """What is not known, and what is, in French."""
     until: datetime | None = None
     """The day that it states, when that day has not come."""
     received_at: datetime

@@ -7,7 +7,8 @@ longer a chase, so its rungs stop at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -15,6 +16,7 @@ from typing import Final, Literal
 from process import french
 from process.calendar import at, iso_week, paris_day
 from process.health import client_waits
+from process.notices import short_notices
 from process.obligations import Deadline, Obligation, weekly_point_on
 from process.onboarding import MILEO_ROLES, Onboarding, one_a_mailbox
 from process.orders import Recipient
@@ -98,8 +100,9 @@ def chases(o: Onboarding, held: list[Deadline], now: datetime) -> list[Chase]:
     if o.suspension or o.cancelled:
         return []
     ladders = _Ladders(o, now)
+    short = {notice.phase.id for notice in short_notices(o, now)}
     return [
-        *(chase for deadline in held if (chase := _deadline(o, deadline, ladders, now))),
+        *(chase for deadline in held if (chase := _deadline(o, deadline, ladders, now, short))),
         *_client(o),
         *_open_points(o, now),
         *_rejected(o),
@@ -145,15 +148,24 @@ def _rungs(
         yield Rung(instant, with_head, "late")
 
 
-def _deadline(o: Onboarding, deadline: Deadline, ladders: _Ladders, now: datetime) -> Chase | None:
+def _deadline(
+    o: Onboarding, deadline: Deadline, ladders: _Ladders, now: datetime, short: Collection[str]
+) -> Chase | None:
+    """``short``: the phases whose notice came too late, which is not settled by having been given."""
     due_at = deadline.limit.due_at
-    if due_at is None or deadline.state not in ("running", "missed") or deadline.limit.met_at:
+    if due_at is None or deadline.state not in ("running", "missed"):
+        return None
+    too_short = deadline.obligation.code == "O5" and deadline.limit.key in short
+    if deadline.limit.met_at and not too_short:
         return None
     if o.contract.history and due_at <= o.record.started_at:
         return None  # Taken over late: listed once, at the start.
     known = o.record.known_since.get(_known_id(deadline), now)
     rungs = ladders.of(deadline, due_at, known)
-    return Chase(deadline.id, _said(o, deadline), known, rungs, due_at=due_at)
+    text = _said(o, deadline)
+    if too_short:
+        text += " : préavis insuffisant, déplacer la phase ou joindre la dérogation du client"
+    return Chase(deadline.id, text, known, rungs, due_at=due_at)
 
 
 def _said(o: Onboarding, deadline: Deadline) -> str:
@@ -273,13 +285,18 @@ def _open_points(o: Onboarding, now: datetime) -> Iterator[Chase]:
 
 def _rejected(o: Onboarding) -> Iterator[Chase]:
     people = tuple(o.people(["project_manager"]))
-    for fact in o.record.rejected:
-        reason = fact.reason.replace("\n", " ; ")
+    # Several may be refused in one task, at one instant; one sent again and again is told once.
+    times = Counter(
+        (fact.fact, fact.payload, fact.reason, fact.received_at) for fact in o.record.rejected
+    )
+    for rank, ((name, _, reason, received_at), count) in enumerate(times.items()):
+        again = f" ({count} fois)" if count > 1 else ""
+        why = reason.replace("\n", " ; ")
         yield Chase(
-            f"rejected:{fact.fact}:{fact.received_at.isoformat()}",
-            f"Fait « {fact.fact} » refusé : {reason}",
-            fact.received_at,
-            [Rung(o.next_reminder(fact.received_at), people, "rejected")],
+            f"rejected:{name}:{received_at.isoformat()}:{rank}",
+            f"Fait « {name} » refusé{again} : {why}",
+            received_at,
+            [Rung(o.next_reminder(received_at), people, "rejected")],
         )
 
 

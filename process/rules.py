@@ -7,21 +7,20 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from process import doe, french, open_points
+from process import codes, doe, editions, french, open_points
 from process import facts as f
 from process.calendar import elapsed_hours, iso_week, paris_day, start_of
 from process.facts import FACTS, Fact
 from process.fields import canonical
 from process.obligations import OBLIGATIONS
-from process.onboarding import Onboarding, ReserveStory
-from process.record import TakenFact
+from process.onboarding import Onboarding, Phase, ReserveStory
+from process.record import TakenFact, WaitingFact
 from process.refusals import Problem, problems
 from process.vocabulary import DOE_FAMILY_NAMES
 
@@ -43,11 +42,13 @@ class Refused(Exception):  # noqa: N818 - named after the outcome it stands for
 
 class Waits(Exception):  # noqa: N818
     """The fact names something that is not known yet; the message is the fact it waits for, or the
-    day that it states when that day has not come (``until``)."""
+    day that it states when that day has not come (``until``). ``about`` says in French what is not
+    known, and what is."""
 
-    def __init__(self, waits_for: str, until: datetime | None = None) -> None:
+    def __init__(self, waits_for: str, until: datetime | None = None, about: str = "") -> None:
         super().__init__(waits_for)
         self.until = until
+        self.about = about
 
 
 class AlreadyKnown(Exception):  # noqa: N818
@@ -82,6 +83,11 @@ def read(name: str, arguments: tuple[Any, ...]) -> tuple[Fact, dict[str, Any]]:
 def fingerprint(name: str, payload: dict[str, Any]) -> str:
     """What tells whether two facts of one ``fact_id`` are the same."""
     return hashlib.sha256(canonical([name, payload])).hexdigest()
+
+
+def waiting_id(waiting: WaitingFact) -> str:
+    """The id under which a fact that waits is settled, from the moment it waits."""
+    return f"waiting:{waiting.fact}:{fingerprint(waiting.fact, waiting.payload)[:8]}"
 
 
 def judge(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> None:
@@ -193,13 +199,35 @@ def _same(held: BaseModel | None, fact: BaseModel) -> bool:
 
 def _known_site(o: Onboarding, code: str | None, path: str = "site") -> None:
     if code is not None and o.contract.site(code) is None:
-        raise Refused(Problem(path, f"le contrat n'a pas de site « {code} »"))
+        sites = codes.listed(o.sites_of(None))
+        raise Refused(Problem(path, f"le contrat n'a pas de site « {code} » (sites : {sites})"))
 
 
 def _known_equipment(o: Onboarding, tags: list[str], path: str) -> None:
-    tagged = {item.tag for item in o.contract.equipment}
+    tagged = {item.tag: None for item in o.contract.equipment}
     if unknown := [tag for tag in tags if tag not in tagged]:
-        raise Refused(Problem(path, f"équipement absent du contrat ({', '.join(unknown)})"))
+        named = f"équipement absent du contrat ({codes.listed(unknown)})"
+        raise Refused(Problem(path, f"{named} ; équipements : {codes.listed(tagged) or 'aucun'}"))
+
+
+def _known_phase(o: Onboarding, id_: str, path: str = "id") -> Phase:
+    """The phase of that id; one that may be planned later is waited for."""
+    if phase := o.phases.get(id_):
+        return phase
+    _well_typed(o, id_, o.phases, Problem(path, f"il n'y a pas de phase « {id_} » ; phases"))
+    about = _unknown(f"la phase {id_} n'est pas connue", "phases connues", o.phases)
+    raise Waits("phase_planned" if o.kickoff else "kickoff_held", about=about)
+
+
+def _well_typed(o: Onboarding, code: str, known: Collection[str], problem: Problem) -> None:
+    """What exists nowhere and is something that does, written otherwise, is a slip of the hand: no
+    later fact will bring it."""
+    if o.since(editions.SECOND) and codes.mistyped(code, known):
+        raise Refused(Problem(problem.path, f"{problem.message} : {codes.listed(known)}"))
+
+
+def _unknown(what: str, others: str, known: Collection[str]) -> str:
+    return f"{what} ({others} : {codes.listed(known)})" if known else what
 
 
 def _open_site(o: Onboarding, code: str, instants: dict[str, datetime]) -> None:
@@ -211,18 +239,24 @@ def _open_site(o: Onboarding, code: str, instants: dict[str, datetime]) -> None:
             raise Refused(Problem(path, f"{french.full_date(day)} est férié sur le site {code}"))
 
 
-def _hours(elapsed: float) -> str:
-    """``45,2 h``, never rounded up to the limit itself."""
-    return f"{math.floor(elapsed * 10) / 10:.1f} h".replace(".", ",").replace(",0 ", " ")
-
-
 # Step 1
 
 
 @_rule(f.KickoffPlanned)
-def _(o: Onboarding, fact: f.KickoffPlanned, _now: datetime) -> None:
+def _(o: Onboarding, fact: f.KickoffPlanned, now: datetime) -> None:
     if _same(o.kickoff_plan, fact):
         raise AlreadyKnown
+    if o.kickoff:
+        _not_held(o, "le kick-off a été tenu", o.kickoff.held_on, fact.starts_at, now)
+
+
+def _not_held(o: Onboarding, what: str, on: date, starts_at: datetime, now: datetime) -> None:
+    """What was held is not planned again. A plan may become known after what it led to, as long as
+    it states the past."""
+    was_held = on <= paris_day(now) and starts_at > now
+    if o.since(editions.SECOND) and (was_held or paris_day(starts_at) > on):
+        why = f"{what} le {french.full_date(on)} : ce qui est tenu ne se planifie plus"
+        raise Refused(Problem("starts_at", why))
 
 
 @_rule(f.KickoffHeld)
@@ -239,9 +273,13 @@ def _(o: Onboarding, fact: f.AuditConcluded, _now: datetime) -> None:
     if not o.kickoff:
         raise Waits("kickoff_held")
     if fact.scope_change:
-        for phase in fact.scope_change.phases:
+        for index, phase in enumerate(fact.scope_change.phases):
             if phase not in o.phases:
-                raise Waits(f"la phase {phase}")
+                path = f"scope_change.phases[{index}]"
+                unknown = f"il n'y a pas de phase « {phase} » ; phases"
+                _well_typed(o, phase, o.phases, Problem(path, unknown))
+                about = _unknown(f"la phase {phase} n'est pas connue", "phases connues", o.phases)
+                raise Waits(f"la phase {phase}", about=about)
     _once(o.audit, fact)
 
 
@@ -266,6 +304,9 @@ def _(o: Onboarding, fact: f.PhasePlanned, now: datetime) -> None:
     if fact.id in o.phases_awaiting_scope:
         raise Waits("scope_change_answered")
     phase = o.phases.get(fact.id)
+    if not phase:
+        alike = f"« {fact.id} » se confond avec une phase du plan de travaux ; phases"
+        _well_typed(o, fact.id, o.phases, Problem("id", alike))
     if phase and phase.slot.plan and _same(phase.slot.plan, fact):
         raise AlreadyKnown
     # A completion may be known before the schedules it answers to, moves included as long as they
@@ -286,20 +327,29 @@ def _(o: Onboarding, fact: f.PhasePlanned, now: datetime) -> None:
     )
     notice = elapsed_hours(now, fact.starts_at)
     if starts_anew and notice < o.policy.notice_hours and not (fact.waiver or fact.notice_sent_at):
-        raise Refused(
-            Problem(
-                "starts_at",
-                f"préavis de {_hours(notice)}, inférieur aux {o.policy.notice_hours} h dues ; "
-                "déplacer la phase ou joindre la dérogation du client (waiver)",
-            )
+        raise Refused(Problem("starts_at", _too_late(o, fact, phase, notice)))
+
+
+def _too_late(o: Onboarding, fact: f.PhasePlanned, phase: Phase | None, notice: float) -> str:
+    """Why a schedule that leaves that many hours of notice is refused."""
+    start = french.full_instant(o.local(fact.starts_at, fact.site))
+    if notice <= 0 and phase and phase.completed_at:
+        over = french.full_date(paris_day(phase.completed_at))
+        return f"la phase {fact.id} est terminée depuis le {over} : ce planning n'a plus d'objet"
+    if notice <= 0:
+        return (
+            f"la phase devait débuter le {start}, qui est passé ; donner un début à venir, ou "
+            "joindre la dérogation du client (waiver)"
         )
+    return (
+        f"préavis de {french.hours(notice)}, inférieur aux {o.policy.notice_hours} h dues ; "
+        "déplacer la phase ou joindre la dérogation du client (waiver)"
+    )
 
 
 @_rule(f.PhaseCancelled)
 def _(o: Onboarding, fact: f.PhaseCancelled, _now: datetime) -> None:
-    phase = o.phases.get(fact.id)
-    if not phase:
-        raise Waits("phase_planned" if o.kickoff else "kickoff_held")
+    phase = _known_phase(o, fact.id)
     if phase.completed_at:
         raise Refused(f"la phase {fact.id} est déjà terminée")
     _once(phase.cancelled, fact)
@@ -307,9 +357,7 @@ def _(o: Onboarding, fact: f.PhaseCancelled, _now: datetime) -> None:
 
 @_rule(f.PhaseCompleted)
 def _(o: Onboarding, fact: f.PhaseCompleted, _now: datetime) -> None:
-    phase = o.phases.get(fact.id)
-    if not phase:
-        raise Waits("phase_planned" if o.kickoff else "kickoff_held")
+    phase = _known_phase(o, fact.id)
     if phase.cancelled:
         raise Refused(f"la phase {fact.id} est annulée")
     if phase.completed_at == fact.completed_at:
@@ -327,9 +375,7 @@ def _(o: Onboarding, fact: f.ProgressReported, _now: datetime) -> None:
 
 @_rule(f.DeviationDeclared)
 def _(o: Onboarding, fact: f.DeviationDeclared, _now: datetime) -> None:
-    phase = o.phases.get(fact.phase)
-    if not phase:
-        raise Waits("phase_planned" if o.kickoff else "kickoff_held")
+    phase = _known_phase(o, fact.phase, "phase")
     if phase.declarations and _same(phase.declarations[-1][0], fact):
         raise AlreadyKnown
 
@@ -338,7 +384,7 @@ def _(o: Onboarding, fact: f.DeviationDeclared, _now: datetime) -> None:
 
 
 @_rule(f.TrainingPlanned)
-def _(o: Onboarding, fact: f.TrainingPlanned, _now: datetime) -> None:
+def _(o: Onboarding, fact: f.TrainingPlanned, now: datetime) -> None:
     _known_site(o, fact.site)
     instants = {"starts_at": fact.starts_at}
     if fact.ends_at:
@@ -348,6 +394,10 @@ def _(o: Onboarding, fact: f.TrainingPlanned, _now: datetime) -> None:
     _open_site(o, fact.site, instants)
     if any(_same(training.plans[-1], fact) for training in o.trainings):
         raise AlreadyKnown
+    held = o.trainings[-1].held if o.trainings else None
+    # On a later day, it is another session.
+    if held and paris_day(fact.starts_at) <= held.held_on:
+        _not_held(o, "cette formation a été tenue", held.held_on, fact.starts_at, now)
 
 
 @_rule(f.TrainingHeld)
@@ -376,10 +426,13 @@ def _(o: Onboarding, fact: f.RecettePlanned, now: datetime) -> None:
     _known_site(o, fact.site)
     if any(_same(recette.plans[-1], fact) for recette in o.recettes):
         raise AlreadyKnown
-    if not o.recette_of(fact, now) and all(
-        site in o.accepted_sites for site in o.sites_of(fact.site)
-    ):
-        raise Refused("la recette de ce périmètre est déjà prononcée")
+    accepted = [o.accepted_sites.get(site) for site in o.sites_of(fact.site)]
+    if all(accepted):
+        if not o.recette_of(fact, now):
+            raise Refused("la recette de ce périmètre est déjà prononcée")
+        effective_on = max(day for day in accepted if day)
+        what = "la recette de ce périmètre est prononcée, avec effet"
+        _not_held(o, what, effective_on, fact.starts_at, now)
 
 
 @_rule(f.RecetteSignedOff)
@@ -465,7 +518,10 @@ def _(o: Onboarding, fact: f.ReserveAdded, _now: datetime) -> None:
 def _reserve(o: Onboarding, number: int) -> ReserveStory:
     story = o.reserves.get(number)
     if not story:
-        raise Waits("recette_signed_off" if not o.accepted_sites else "reserve_added")
+        known = [f"n° {one}" for one in o.reserves]
+        about = _unknown(f"la réserve n° {number} n'est pas connue", "réserves connues", known)
+        waits_for = "reserve_added" if o.accepted_sites else "recette_signed_off"
+        raise Waits(waits_for, about=about)
     return story
 
 
@@ -644,12 +700,14 @@ def _(o: Onboarding, fact: f.ContactReplaced, _now: datetime) -> None:
 
 @_rule(f.OpenPointSettled)
 def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
-    point = next((point for point in o.record.open_points if point.id == fact.id), None)
-    if point is None:
+    points = [point.id for point in o.record.open_points]
+    # A fact that waits may be taken back before it becomes a point.
+    if fact.id not in {*points, *map(waiting_id, o.record.waiting)}:
         if any(_same(settled, fact) for settled in o.settled):
             raise AlreadyKnown
-        raise Refused(Problem("id", f"aucun point ouvert « {fact.id} »"))
-    if reason := open_points.refusal(point.id, fact.action):
+        none = _unknown(f"aucun point ouvert « {fact.id} »", "points ouverts", points)
+        raise Refused(Problem("id", none))
+    if reason := open_points.refusal(fact.id, fact.action):
         raise Refused(Problem("action", reason))
 
 
@@ -663,7 +721,11 @@ def _(o: Onboarding, fact: f.LimitMoved, now: datetime) -> None:
     if limits and all(limit.void for limit in limits):
         raise Refused(Problem("obligation", f"{fact.obligation} n'est pas due dans ce contrat"))
     if fact.key not in [limit.key for limit in limits if limit.due_at]:
-        raise Waits(f"l'échéance {fact.obligation} {fact.key or ''}".rstrip())
+        known = [limit.key for limit in limits if limit.due_at and limit.key]
+        unknown = f"{fact.obligation} n'a pas d'échéance « {fact.key} » ; clés"
+        _well_typed(o, fact.key or "", known, Problem("key", unknown))
+        waits_for = f"l'échéance {fact.obligation} {fact.key or ''}".rstrip()
+        raise Waits(waits_for, about=_unknown(f"{waits_for} n'est pas connue", "clés", known))
 
 
 _FIXED_LIMITS: Final = {
@@ -745,7 +807,12 @@ def corrected(o: Onboarding, fact: f.FactCorrected, now: datetime) -> tuple[int,
         and (fact.key is None or key_of(taken.fact, taken.payload) == fact.key)
     ]
     if not positions:
-        raise Waits(fact.fact)
+        keys = [key_of(one.fact, one.payload) for one in record.facts if one.fact == fact.fact]
+        known = list(dict.fromkeys(key for key in keys if key))
+        unknown = f"aucun « {fact.fact} » n'a la clé « {fact.key} » ; clés"
+        _well_typed(o, fact.key or "", known, Problem("key", unknown))
+        about = _unknown(f"aucun « {fact.fact} » de cette clé n'est connu", "clés", known)
+        raise Waits(fact.fact, about=about if fact.key else "")
     index = positions[-1]
     before = record.facts[index]
     if _without_id(before.payload) == _without_id(payload):

@@ -98,6 +98,8 @@ class WaitingStatus(_Part):
     fact: str
     payload: dict[str, Any]
     waits_for: str
+    id: str = ""
+    """What ``open_point_settled`` names to take it back."""
     received_at: datetime
 
 

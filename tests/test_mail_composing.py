@@ -240,6 +240,12 @@ FULL: dict[str, dict[str, Any]] = {
         "observed": "La phase n'a pas commencé à la date prévue.",
         "notice_at": "2025-05-13T23:59:59+02:00",
     },
+    "notice_request": {
+        "phase": PHASE,
+        "due_at": "2025-05-09T08:00:00+02:00",
+        "firm": True,
+        "notice": "69,9 h",
+    },
     "reserve_reopened": {
         "reserve": RESERVE,
         "refused_on": "2025-06-11",
@@ -364,6 +370,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
         "previous": None,
         "moved": False,
     },
+    "notice_request": {"firm": False, "notice": None},
     "progress_report": {"done": [], "next": [], "decisions": []},
     "deviation_notice": {
         "new_starts_at": None,
@@ -415,6 +422,7 @@ INTERNAL = {
     "signature_alone",
     "project_manager_missing",
     "deviation_request",
+    "notice_request",
     "reserve_reopened",
     "doe_complete",
     "activation_blocked",

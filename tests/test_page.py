@@ -171,7 +171,10 @@ def test_the_page_lists_open_points_waiting_and_refused_facts() -> None:
     assert answer is not None
     settled = OpenPointSettled.model_validate_json(answer[1])
     assert (settled.id, settled.action) == ("mail:welcome", "retry"), "to be pasted as it is"
-    assert "- `doe_received`, reçu le vendredi 20 mars 2026, attend `doe_released`" in shown
+    assert (
+        "- `doe_received`, reçu le vendredi 20 mars 2026, pas encore retenu : attend `doe_released` "
+        "→ « abandon » de `waiting:doe_received:" in shown
+    )
     assert "`fait_4` : motif" in shown
     assert "`fait_1`" not in shown, "the last three"
 

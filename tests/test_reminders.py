@@ -133,7 +133,7 @@ def test_one_grouped_mail_a_person_and_a_day() -> None:
         )
     )
     found = diary(case, "2026-04-01", "2026-04-03")
-    rejected = f"rejected:doe_released:{t('2026-04-02 10:00').isoformat()}"
+    rejected = f"rejected:doe_released:{t('2026-04-02 10:00').isoformat()}:0"
     assert found["2026-04-03"]["chef"] == [
         ("O5:P1", "upcoming"),
         ("O5:P2", "upcoming"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from process import doe, open_points, refusals, rules
+from process import doe, editions, open_points, refusals, rules
 from process.contract import Contract
 from process.facts import FACTS, OpenPointSettled
 from process.orders import ReadPiece
@@ -202,7 +202,7 @@ def test_another_value_for_what_happens_once_is_refused() -> None:
 def test_the_work_plan_names_sites_of_the_contract() -> None:
     plan = {**KICKOFF, "phases": [phase(), phase("P2", site="BREST")]}
     assert Case().refused("kickoff_held", NOW, **plan) == (
-        "phases[1].site : le contrat n'a pas de site « BREST »"
+        "phases[1].site : le contrat n'a pas de site « BREST » (sites : ANGERS, COLMAR)"
     )
 
 
@@ -326,7 +326,7 @@ def test_the_holiday_is_the_sites_own_day() -> None:
 
 
 def test_a_phase_names_a_site_of_the_contract() -> None:
-    why = "site : le contrat n'a pas de site « BREST »"
+    why = "site : le contrat n'a pas de site « BREST » (sites : ANGERS, COLMAR)"
     assert Case().kickoff().refused("phase_planned", NOW, **phase(site="BREST")) == why
 
 
@@ -371,7 +371,7 @@ def test_no_training_on_the_sites_holiday_nor_on_an_unknown_site() -> None:
     backwards = {**TRAINING, "ends_at": iso("2026-05-04 09:00")}
     assert Case().refused("training_planned", NOW, **backwards) == "ends_at : doit suivre starts_at"
     assert Case().refused("training_planned", NOW, **{**TRAINING, "site": "X"}) == (
-        "site : le contrat n'a pas de site « X »"
+        "site : le contrat n'a pas de site « X » (sites : ANGERS, COLMAR)"
     )
 
 
@@ -469,16 +469,19 @@ def test_reserves_of_the_minutes_are_checked_one_by_one() -> None:
         return planned().refused("recette_signed_off", NOW, **given)
 
     assert why(reserve(1), reserve(1)) == "reserves[1].number : la réserve n° 1 existe déjà"
-    assert why(reserve(1, site="X")) == "reserves[0].site : le contrat n'a pas de site « X »"
+    assert (
+        why(reserve(1, site="X"))
+        == "reserves[0].site : le contrat n'a pas de site « X » (sites : ANGERS, COLMAR)"
+    )
     assert why(reserve(1), reserve(2, equipment="CAM-9")) == (
-        "reserves[1].equipment : équipement absent du contrat (CAM-9)"
+        "reserves[1].equipment : équipement absent du contrat (CAM-9) ; équipements : VMS-01, SW-01"
     )
 
 
 def test_the_minutes_name_sites_of_the_contract_not_accepted_yet() -> None:
     unknown = minutes(sites=["ANGERS", "X"])
     assert planned().refused("recette_signed_off", NOW, **unknown) == (
-        "sites[1] : le contrat n'a pas de site « X »"
+        "sites[1] : le contrat n'a pas de site « X » (sites : ANGERS, COLMAR)"
     )
     case = planned().take("recette_signed_off", NOW, **minutes(sites=["ANGERS"]))
     again = minutes(effective_on="2026-05-06")
@@ -501,7 +504,7 @@ def test_the_minutes_of_one_site_among_several_are_known_the_second_time() -> No
 def test_a_recette_is_planned_on_a_site_of_the_contract() -> None:
     where = {"starts_at": iso("2026-05-05 10:00"), "site": "X"}
     assert Case().refused("recette_planned", NOW, **where) == (
-        "site : le contrat n'a pas de site « X »"
+        "site : le contrat n'a pas de site « X » (sites : ANGERS, COLMAR)"
     )
 
 
@@ -526,11 +529,11 @@ def test_a_new_reserve_has_a_new_number_and_names_what_exists() -> None:
     )
     tagged = reserve(2, found_on="2026-05-06", equipment="CAM-9")
     assert case.refused("reserve_added", NOW, **tagged) == (
-        "equipment : équipement absent du contrat (CAM-9)"
+        "equipment : équipement absent du contrat (CAM-9) ; équipements : VMS-01, SW-01"
     )
     somewhere = reserve(2, found_on="2026-05-06", site="X")
     assert case.refused("reserve_added", NOW, **somewhere) == (
-        "site : le contrat n'a pas de site « X »"
+        "site : le contrat n'a pas de site « X » (sites : ANGERS, COLMAR)"
     )
 
 
@@ -598,7 +601,7 @@ def test_saying_it_is_fixed_never_lifts_a_reserve() -> None:
 def test_a_piece_of_the_doe_is_about_equipment_of_the_contract() -> None:
     piece = {**PIECE, "family": "datasheets", "equipment": ["VMS-01", "CAM-8", "CAM-9"]}
     assert Case().refused("doe_piece_filed", NOW, **piece) == (
-        "equipment : équipement absent du contrat (CAM-8, CAM-9)"
+        "equipment : équipement absent du contrat (CAM-8, CAM-9) ; équipements : VMS-01, SW-01"
     )
 
 
@@ -915,3 +918,96 @@ def test_a_contract_of_a_million_faults_is_refused_unread() -> None:
         Contract.model_validate(FAULTY_CONTRACT)
     [problem] = refusals.problems(refused.value)
     assert "sans rapport avec ce qui est attendu" in str(problem)
+
+
+# What names something that exists nowhere
+
+
+@pytest.mark.parametrize("id_", ["p1", "P-1", "P01", "P_1"])
+def test_a_mistyped_phase_is_refused_with_those_there_are(id_: str) -> None:
+    case = Case().kickoff(phase(), phase("P2"))
+    why = case.refused("phase_completed", NOW, id=id_, completed_at=iso("2026-04-15 17:00"))
+    assert why == f"id : il n'y a pas de phase « {id_} » ; phases : P1, P2"
+    alike = f"id : « {id_} » se confond avec une phase du plan de travaux ; phases : P1, P2"
+    assert case.refused("phase_planned", "2026-04-01 08:00", **phase(id_)) == alike
+
+
+def test_a_phase_that_may_come_later_is_waited_for_in_words() -> None:
+    case = Case().kickoff(phase(), phase("P2"))
+    with pytest.raises(rules.Waits) as waits:
+        case.judge("phase_completed", NOW, id="P9", completed_at=iso("2026-04-15 17:00"))
+    assert str(waits.value) == "phase_planned"
+    assert waits.value.about == "la phase P9 n'est pas connue (phases connues : P1, P2)"
+    case.take("phase_planned", "2026-04-01 08:00", **phase("P9"))
+    case.judge("phase_cancelled", NOW, id="P9", reason="Regroupée")
+
+
+def test_keys_of_limits_and_of_corrections_are_told_when_mistyped() -> None:
+    case = Case().kickoff(phase())
+    moved = {"obligation": "O12", "due_on": "2026-06-01", "by": "Chef", "reason": "Accord"}
+    case.recette("2026-05-05", reserve(1), reserve(2))
+    why = "key : O12 n'a pas d'échéance « 01 » ; clés : 1, 2"
+    assert case.refused("limit_moved", NOW, key="01", **moved) == why
+    correction = {"fact": "kickoff_held", "by": "Chef", "reason": "Erreur"}
+    assert case.waits("limit_moved", NOW, key="7", **moved) == "l'échéance O12 7"
+    case.firm("2026-04-01 10:00")
+    wrong = {**correction, "fact": "phase_planned", "key": "p1", "payload": phase()}
+    assert case.refused("fact_corrected", NOW, **wrong) == (
+        "key : aucun « phase_planned » n'a la clé « p1 » ; clés : P1"
+    )
+
+
+def test_runs_of_the_first_edition_wait_for_what_they_waited_for() -> None:
+    case = Case().kickoff(phase())
+    case.o.record.edition = editions.FIRST
+    done = {"id": "p1", "completed_at": iso("2026-04-15 17:00")}
+    assert case.waits("phase_completed", NOW, **done) == "phase_planned"
+
+
+# What was held is not planned again
+
+
+def test_a_kickoff_that_was_held_is_not_planned_again() -> None:
+    case = Case().kickoff(held_on="2026-03-25")
+    plan = {"starts_at": iso("2026-03-30 10:00"), "place": "Angers"}
+    assert case.refused("kickoff_planned", "2026-03-26 10:00", **plan) == (
+        "starts_at : le kick-off a été tenu le mercredi 25 mars 2026 : "
+        "ce qui est tenu ne se planifie plus"
+    )
+    # Its own plan, known late.
+    case.judge(
+        "kickoff_planned", "2026-03-26 10:00", **{**plan, "starts_at": iso("2026-03-25 10:00")}
+    )
+
+
+def test_a_training_that_was_held_is_not_planned_again_but_another_may_follow() -> None:
+    case = Case().kickoff()
+    plan = {"site": "ANGERS", "trainer": "Formatrice", "trainees": ["A"]}
+    case.take("training_planned", "2026-04-10 10:00", starts_at=iso("2026-04-20 09:00"), **plan)
+    case.take("training_held", "2026-04-20 10:00", held_on="2026-04-20", trainees=["A"])
+    again = {**plan, "starts_at": iso("2026-04-20 14:00")}
+    assert "ne se planifie plus" in case.refused("training_planned", "2026-04-20 12:00", **again)
+    case.judge(
+        "training_planned", "2026-04-20 12:00", **{**plan, "starts_at": iso("2026-04-22 09:00")}
+    )
+
+
+def test_an_accepted_recette_is_not_planned_again() -> None:
+    case = Case().kickoff().recette("2026-05-05")
+    later_today = {"starts_at": iso("2026-05-05 16:00")}
+    assert "ne se planifie plus" in case.refused(
+        "recette_planned", "2026-05-05 14:00", **later_today
+    )
+
+
+def test_a_plan_that_waited_for_a_phase_since_completed_is_closed_as_such() -> None:
+    case = Case().kickoff(phase())
+    case.take("phase_completed", "2026-04-15 18:00", id="P1", completed_at=iso("2026-04-15 17:00"))
+    assert case.refused("phase_planned", "2026-06-21 11:00", **phase()) == (
+        "starts_at : la phase P1 est terminée depuis le mercredi 15 avril 2026 : "
+        "ce planning n'a plus d'objet"
+    )
+    passed = Case().kickoff(phase()).refused("phase_planned", "2026-06-21 11:00", **phase())
+    assert "qui est passé" in passed
+    assert "−" not in passed
+    assert "-1" not in passed

@@ -21,7 +21,9 @@ from workflows.steps import STEPS, any_step
 _REMINDED: Final = 80
 """Characters of what a reminder is about: a line of the timeline shows no more."""
 
-_PAUSED: Final = frozenset({"deviation_request", "deviation_notice", "interview_invitation"})
+_PAUSED: Final = frozenset(
+    {"deviation_request", "deviation_notice", "notice_request", "interview_invitation"}
+)
 """What time alone would send, and a suspension holds back."""
 
 

@@ -17,6 +17,7 @@ from process.obligations import deadlines
 from process.onboarding import Onboarding
 from process.orders import FactAnswer, Sending
 from process.record import (
+    MESSAGE_CHARACTERS,
     REJECTED_BYTES,
     REJECTED_KEPT,
     Correction,
@@ -71,24 +72,24 @@ class Intake:
                 answer = self._weigh(waiting.fact, fact, payload, now)
             except rules.Refused as refused:
                 self.reject(waiting.fact, (payload,), str(refused), now)
-                record.close_point(_waiting_id(waiting))
+                record.close_point(rules.waiting_id(waiting))
                 continue
             if answer.outcome == "waiting":
                 again = record.waiting.pop()
                 again.received_at = waiting.received_at
                 if again.waits_for != waiting.waits_for:
-                    record.close_point(_waiting_id(waiting))
+                    record.close_point(rules.waiting_id(waiting))
                 record.waiting.insert(place, again)
                 place += 1
             else:
-                record.close_point(_waiting_id(waiting))
+                record.close_point(rules.waiting_id(waiting))
                 place = 0
 
     def raise_long_waits(self, now: datetime) -> None:
         """What has waited for days becomes a point that a person sees."""
         record = self._o.record
         for fact in record.waiting:
-            id_ = _waiting_id(fact)
+            id_ = rules.waiting_id(fact)
             raised = any(point.id == id_ for point in record.open_points)
             if (
                 not raised
@@ -118,19 +119,17 @@ class Intake:
                         payload=payload,
                         waits_for=str(waits),
                         until=waits.until,
+                        about=waits.about[:MESSAGE_CHARACTERS],
                         received_at=now,
                     )
                 )
-            message = f"Gardé : sera appliqué dès que « {named(str(waits))} » sera connu."
-            if waits.until:
-                message = (
-                    f"Gardé : il énonce un jour à venir, {waits}, et sera appliqué ce jour-là."
-                )
-            return FactAnswer(outcome="waiting", message=message)
-        if fact.fact_id is not None:
-            record.fact_ids[fact.fact_id] = rules.fingerprint(name, payload)
+            waiting = next(w for w in record.waiting if (w.fact, w.payload) == (name, payload))
+            return FactAnswer(outcome="waiting", message=_told_to_wait(waiting))
         if isinstance(fact, FactCorrected):
             self._correct(fact, now)
+        # Only now: a correction may still have been refused, and be sent again.
+        if fact.fact_id is not None:
+            record.fact_ids[fact.fact_id] = rules.fingerprint(name, payload)
         self._o.take(name, fact, payload, now)
         if isinstance(fact, DoePieceFiled):
             self._read_again(fact)
@@ -213,16 +212,14 @@ class Intake:
             entry.state = "again" if fact.action == "retry" else "done"
             if fact.action == "done_otherwise":
                 entry.settled_at = now
-        elif point and point.kind == "piece":
-            if fact.action == "retry":
-                for file in self._o.files:
-                    if doe.point_of(file) == fact.id:
-                        record.pieces.pop(file.key, None)
-        elif point:
-            for waiting in [w for w in record.waiting if _waiting_id(w) == fact.id]:
-                record.waiting.remove(waiting)
-                reason = f"en attente de « {waiting.waits_for} », abandonné par {fact.by}"
-                self.reject(waiting.fact, (waiting.payload,), reason, now)
+        elif point and point.kind == "piece" and fact.action == "retry":
+            for file in self._o.files:
+                if doe.point_of(file) == fact.id:
+                    record.pieces.pop(file.key, None)
+        for waiting in [w for w in record.waiting if rules.waiting_id(w) == fact.id]:
+            record.waiting.remove(waiting)
+            reason = f"en attente de « {waiting.waits_for} », abandonné par {fact.by}"
+            self.reject(waiting.fact, (waiting.payload,), reason, now)
 
     def reject(
         self, name: str, arguments: Sequence[Any], reason: str, received_at: datetime
@@ -250,8 +247,18 @@ def _check_bearable(corrected: Onboarding, now: datetime) -> None:
         raise rules.Refused(reason) from None
 
 
-def _waiting_id(fact: WaitingFact) -> str:
-    return f"waiting:{fact.fact}:{rules.fingerprint(fact.fact, fact.payload)[:8]}"
+def _told_to_wait(waiting: WaitingFact) -> str:
+    """What its sender reads: that it does not count yet, why, and how to take it back."""
+    if waiting.until:
+        why = f"il énonce un jour à venir, {waiting.waits_for}, et sera appliqué ce jour-là"
+    else:
+        missing = f"{waiting.about} ; " if waiting.about else ""
+        awaited = named(waiting.waits_for)
+        why = f"{missing}il sera appliqué dès que « {awaited} » sera connu"
+    return (
+        f"En attente, pas encore retenu : {why}. Pour le retirer : fait open_point_settled, "
+        f"id {rules.waiting_id(waiting)}, action abandon."
+    )
 
 
 def _as_text(arguments: Sequence[Any]) -> str:

@@ -23,6 +23,7 @@ from process.onboarding import MILEO_ROLES, Onboarding
 from process.open_points import advice, taken_by
 from process.orders import IssuedDocument
 from process.record import OpenPoint
+from process.rules import waiting_id
 from process.vocabulary import (
     HEALTH_NAMES,
     PROJECT_KIND_NAMES,
@@ -213,7 +214,9 @@ def _waiting(o: Onboarding) -> list[str]:
         "Faits en attente",
         [
             f"`{fact.fact}`, reçu le {french.full_date(paris_day(fact.received_at))}, "
-            f"attend {_code(fact.waits_for)}"
+            f"pas encore retenu : attend {_code(fact.waits_for)}"
+            + (f", {_safe(fact.about)}" if fact.about else "")
+            + f" → « abandon » de {_code(waiting_id(fact))} pour le retirer"
             for fact in o.record.waiting
         ],
     )

@@ -11,6 +11,7 @@ from process.health import Health, health
 from process.obligations import Deadline
 from process.onboarding import Onboarding, Phase
 from process.orders import Headline, Projection
+from process.rules import waiting_id
 from process.status import (
     DeadlineStatus,
     DocumentStatus,
@@ -112,6 +113,7 @@ def status(
                 fact=fact.fact,
                 payload=fact.payload,
                 waits_for=fact.waits_for,
+                id=waiting_id(fact),
                 received_at=paris(fact.received_at),
             )
             for fact in record.waiting

@@ -40,6 +40,7 @@ MAILS: Final[dict[str, MailKind]] = {
     "intervention_schedule": MailKind("Planning d'intervention", "O5"),
     "phase_cancelled": MailKind("Annulation d'une phase", "O5"),
     "progress_report": MailKind("Compte rendu d'avancement", "O6"),
+    "notice_request": MailKind("Préavis insuffisant", "O5"),
     "deviation_request": MailKind("Écart à expliquer", "O7"),
     "deviation_notice": MailKind("Avis d'écart", "O7"),
     "training_convocation": MailKind("Convocation à la formation", "O8"),

@@ -14,7 +14,8 @@ from typing import Any
 from process.calendar import elapsed_hours, iso_week, monday_of, paris_day
 from process.deviations import Deviation, deviations
 from process.facts import PhaseCancelled
-from process.french import enumeration
+from process.french import enumeration, hours
+from process.notices import ShortNotice, short_notices
 from process.obligations import OBLIGATIONS, weeks_owed
 from process.onboarding import Onboarding, Phase
 from process.orders import Sending
@@ -40,6 +41,9 @@ def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterat
             yield from owed(gone, f"deviation_request:{deviation.key}", _request, o, deviation)
         key = f"deviation_notice:{deviation.key}:{_how(deviation)}"
         yield from owed(gone, key, _notice, o, deviation)
+    for short in short_notices(o, now):
+        key = f"notice_request:{short.phase.id}:{len(short.phase.slots)}"
+        yield from owed(gone, key, _notice_request, o, short)
 
 
 def _brief(phase: Phase) -> dict[str, str]:
@@ -151,6 +155,25 @@ def _request(o: Onboarding, deviation: Deviation) -> Sending:
     )
 
 
+def _notice_request(o: Onboarding, short: ShortNotice) -> Sending:
+    phase = short.phase
+    return mail(
+        o,
+        "notice_request",
+        ["project_manager"],
+        {
+            "phase": {
+                **_brief(phase),
+                "starts_at": plain(o, phase.slot.starts_at, phase.slot.site),
+            },
+            "due_at": plain(o, short.due_at, phase.slot.site),
+            "firm": phase.slot.plan is not None,
+            "notice": None if short.hours is None else hours(short.hours),
+        },
+        subject=f"{phase.id}:{len(phase.slots)}",
+    )
+
+
 def _notice(o: Onboarding, deviation: Deviation) -> Sending:
     phase, site = deviation.phase, deviation.planned.site
     declared, moved_to = deviation.declaration, deviation.moved_to
@@ -183,7 +206,18 @@ def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
     """Firm phases, then their completion; the point of the week."""
     if not o.kickoff:
         return
-    if provisional := [one for one in o.phases.values() if one.state(now) == "provisional"]:
+    short = [one.phase for one in short_notices(o, now)]
+    if short:
+        about = enumeration([phase.id for phase in short])
+        since = paris_day(min(one.due_at for one in short_notices(o, now)))
+        yield Expected(
+            "phase_planned",
+            "project_manager",
+            since,
+            f"{about} : préavis insuffisant, déplacer ou joindre la dérogation du client",
+        )
+    provisional = [one for one in o.phases.values() if one.state(now) == "provisional"]
+    if provisional := [one for one in provisional if one not in short]:
         about = enumeration([phase.id for phase in provisional])
         yield Expected("phase_planned", "project_manager", o.kickoff.held_on, about)
     if under_way := [one for one in o.phases.values() if one.state(now) == "open"]:
