@@ -9,18 +9,20 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     DataConverter,
     PayloadCodec,
 )
 
-from workflows.converter import ENCRYPTED, PlainFailureConverter, data_converter
+from workflows.converter import ENCRYPTED, NONSENSE, PlainFailureConverter, data_converter
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -70,9 +72,19 @@ class EncryptionCodec(PayloadCodec):
             return payload
         nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
         try:
-            return Payload.FromString(cipher.decrypt(nonce, sealed, id_))
+            opened = cipher.decrypt(nonce, sealed, id_)
         except (InvalidTag, ValueError):
             return payload
+        return _in(opened)
+
+
+def _in(opened: bytes) -> Payload:
+    """The payload that was encrypted; who holds a key may still have encrypted anything else."""
+    with suppress(DecodeError):
+        payload = Payload.FromString(opened)
+        if not is_encrypted(payload):
+            return payload
+    return Payload(metadata={"encoding": NONSENSE}, data=opened)
 
 
 def is_encrypted(payload: Payload) -> bool:

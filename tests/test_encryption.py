@@ -134,7 +134,9 @@ class System:
 
 
 @asynccontextmanager
-async def system(folder: Path, keys: Mapping[str, Any]) -> AsyncIterator[System]:
+async def system(
+    folder: Path, keys: Mapping[str, Any], http_port: int | None = None
+) -> AsyncIterator[System]:
     mailbox = Mailbox(folder / "mails")
     converter = converter_of(keys)
     with mailbox.smtp() as smtp:
@@ -143,7 +145,11 @@ async def system(folder: Path, keys: Mapping[str, Any]) -> AsyncIterator[System]
         await register.migrate()
         try:
             async with lasting_server(
-                folder, port=free_port(7300), ui_port=free_port(8300), converter=converter
+                folder,
+                port=free_port(7300),
+                ui_port=free_port(8300),
+                http_port=http_port,
+                converter=converter,
             ) as client:
                 await create_search_attributes(client)
                 store = DocumentStore(settings.documents_url)

@@ -4,6 +4,10 @@ The SDK logs, and drops, a signal whose payload does not decode. Where no type i
 handlers of facts and the run take whatever comes), what cannot be read is handed over as
 ``Unreadable``, so that it is refused with a reason and kept. What is refused is answered with its
 reason alone.
+
+It does worse with a payload that says it is kept elsewhere (external storage): nothing is kept
+elsewhere here, and before any converter or codec is asked, the task that brings one fails, and fails
+again, for ever. Whoever may signal may say so.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any, Final
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.sdk.v1 import ExternalStorageReference
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 from temporalio.exceptions import ApplicationError
@@ -32,9 +37,18 @@ class Unreadable:
 class Undecipherable(Unreadable):
     """A payload that is encrypted with a key that this program does not have, or altered."""
 
+    beginning: str = "(chiffré avec une clé inconnue)"
+
 
 ENCRYPTED: Final = b"binary/encrypted"
 """The encoding of what ``encryption`` encrypted."""
+
+NONSENSE: Final = b"binary/nonsense"
+"""No converter knows it: what is renamed so is handed over as ``Unreadable``."""
+
+_MARKED: Final = "__temporal_external_storage_reference"
+_FORMER_REFERENCE: Final = b"json/external-storage-reference"
+_REFERENCE: Final = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 
 
 class TolerantPayloadConverter(PydanticPayloadConverter):
@@ -50,7 +64,7 @@ class TolerantPayloadConverter(PydanticPayloadConverter):
 
     def _read(self, payload: Payload) -> Any:
         if payload.metadata.get("encoding") == ENCRYPTED:
-            return Undecipherable("(chiffré avec une clé inconnue)")
+            return Undecipherable()
         try:
             [value] = super().from_payloads([payload])
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not vanish
@@ -71,7 +85,36 @@ class PlainFailureConverter(DefaultFailureConverter):
         super().to_failure(exception, payload_converter, failure)
 
 
-data_converter: Final = DataConverter(
+def kept_here(payload: Payload) -> Payload:
+    """The payload itself; one that says it is kept elsewhere no longer says so, so that it is
+    refused with what it holds, by whoever asked for it."""
+    metadata = payload.metadata
+    if not (
+        metadata.get(_MARKED) == b"true"
+        or metadata.get("encoding") == _FORMER_REFERENCE
+        or metadata.get("messageType") == _REFERENCE
+    ):
+        return payload
+    return Payload(metadata={"encoding": NONSENSE}, data=payload.data)
+
+
+class TolerantDataConverter(DataConverter):
+    """The SDK's, for a system that keeps no payload elsewhere: it never looks for one.
+
+    The one method overridden is the first that the SDK gives whatever it receives to: activations,
+    results, memos, failures. It is not public. What is public does not suffice: a storage driver is
+    asked for a reference that is well formed and names it, and for nothing else; a codec is asked
+    afterwards. ``tests/test_refused_payloads.py`` says on which versions this was proved, and
+    proves it on a real server.
+    """
+
+    async def _decode_reference_payload_sequence(
+        self, payloads: Sequence[Payload]
+    ) -> list[Payload]:
+        return [kept_here(payload) for payload in payloads]
+
+
+data_converter: Final = TolerantDataConverter(
     payload_converter_class=TolerantPayloadConverter,
     failure_converter_class=PlainFailureConverter,
 )
