@@ -693,7 +693,7 @@ def one_a_mailbox(people: Iterable[Recipient | None]) -> list[Recipient]:
     distinct: dict[str, Recipient] = {}
     for person in people:
         if person is not None:
-            distinct.setdefault((person.email or person.role).lower(), person)
+            distinct.setdefault(person.mailbox, person)
     return list(distinct.values())
 
 

@@ -6,6 +6,7 @@ register, so that it is not copied into every event of the history.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -29,6 +30,11 @@ class Recipient(Order):
     job: str | None = None
     phone: str | None = None
 
+    @property
+    def mailbox(self) -> str:
+        """What tells one mailbox from another; the role of a setting stands for its address."""
+        return (self.email or self.role).lower()
+
 
 class Invitation(Order):
     """An event for the calendars of those a mail is addressed to. The same ``uid`` with a higher
@@ -46,6 +52,15 @@ class Invitation(Order):
     cancelled: bool = False
     attendees: list[Recipient] = []
     """Whom it concerns; without any, everyone the mail is addressed to."""
+    uninvited: bool = False
+    """With ``cancelled``: the event goes on, without these attendees (RFC 5546, 3.2.5)."""
+    new_to: list[str] = []
+    """The mailboxes that have nothing of it yet: to them, it replaces nothing."""
+
+    def concerned(self, addressed: Sequence[Recipient]) -> list[Recipient]:
+        """Those of a mail's readers whom the event concerns."""
+        invited = {one.mailbox for one in self.attendees}
+        return [one for one in addressed if not invited or one.mailbox in invited]
 
 
 class Document(Order):
@@ -66,7 +81,11 @@ class Sending(Order):
     to: list[Recipient]
     data: dict[str, Any]
     documents: tuple[Document, ...] = ()
+    enclosed: tuple[str, ...] = ()
+    """References of documents issued before, which go along."""
     invitations: tuple[Invitation, ...] = ()
+    personal: bool = False
+    """For these very people, whoever holds their roles since."""
     content: str | None = None
     """What it was made of, where that may change after it left."""
     manager: Recipient | None = None

@@ -12,7 +12,15 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from process import editions
-from process.orders import IssuedDocument, ReadPiece, Sending, SentMail, WorkedDays
+from process.orders import (
+    Invitation,
+    IssuedDocument,
+    ReadPiece,
+    Recipient,
+    Sending,
+    SentMail,
+    WorkedDays,
+)
 from process.policy import Policy
 
 REJECTED_KEPT: Final = 50
@@ -88,6 +96,25 @@ class IssuedSending(BaseModel):
         self.state = "again"
 
 
+class Told(BaseModel):
+    """The last that a mailbox was told of an event, well or not."""
+
+    person: Recipient
+    event: Invitation
+    by: str
+    """Key of the sending."""
+    revision: int = 0
+    holds: bool = False
+    """An invitation was accepted for that mailbox, and no cancellation since."""
+
+
+class Invited(BaseModel):
+    """Who was told of an event, by mailbox; its last sequence is never given twice."""
+
+    sequence: int = -1
+    told: dict[str, Told] = {}
+
+
 class Correction(BaseModel):
     """A fact that was replaced: both values, who, why, and what it changed."""
 
@@ -146,6 +173,8 @@ class Record(BaseModel):
     """The keys of the files of a DOE that was delivered before files were read."""
     pieces: dict[str, ReadPiece] = {}
     """What was found in each file of the DOE, by its key."""
+    invited: dict[str, Invited] = {}
+    """What the calendars hold, by the uid of the event: not in the runs begun before it was kept."""
     open_points: list[OpenPoint] = []
     known_since: dict[str, datetime] = {}
     """When each limit first became known: rungs before that are skipped."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from activities.working_days import read_worked_days
-from process import editions, reminders, rules
+from process import editions, invited, reminders, rules
 from process.calendar import PARIS, WorkCalendar, at, days, paris_day
 from process.contract import Contract
 from process.obligations import Deadline, deadlines
@@ -20,6 +20,7 @@ from process.policy import Policy
 from process.record import IssuedSending, Record
 from process.vocabulary import Zone
 from settings import CalendarSettings
+from workflows.agenda import everything
 from workflows.steps import STEPS
 
 Payload = dict[str, Any]
@@ -195,6 +196,7 @@ class Case:
 
     def sent(self, key: str, at: str) -> Case:
         """The mail of that key was accepted by every mail server at that instant."""
+        self._invited(key, at)
         mails = [
             SentMail(
                 to="dsi@client.example", role="technical_lead", message_id=key, accepted_at=t(at)
@@ -205,6 +207,17 @@ class Case:
             kind=kind, started_at=t(at), state="done", mails=mails
         )
         return self
+
+    def _invited(self, key: str, at: str) -> None:
+        """Whoever it invites holds its event from then on."""
+        found = [one for one in everything(self.o, t(at)) if one.key == key and one.invitations]
+        for sending in found:
+            told = invited.ask(self.o.record, sending, 0, t(at))
+            mails = [
+                SentMail(to=one.email or "", role=one.role, message_id=key, accepted_at=t(at))
+                for one in told.to
+            ]
+            invited.answer(self.o.record, told, 0, mails)
 
     def started(self, key: str, at: str) -> Case:
         """The mail of that key is on its way, not accepted yet."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from process import invited
 from process.facts import FACTS
 from process.obligations import deadlines
 from process.onboarding import Onboarding
@@ -146,6 +147,7 @@ class Life(Case):
         self.lines += [f"  issue_document {reference}" for reference in references]
         to = " ".join(one.role for one in sending.to)
         self.lines.append(f"  send_mail {sending.key} to {to}")
+        asked = invited.ask(self.o.record, sending, 0, now)
         self.o.record.sendings[sending.key] = IssuedSending(
             kind=sending.kind,
             started_at=now,
@@ -161,6 +163,8 @@ class Life(Case):
                 for one in sending.to
             ],
         )
+        mails = self.o.record.sendings[sending.key].mails
+        invited.answer(self.o.record, asked, 0, mails)
 
     def tell(self, name: str, payload: Payload, now: datetime) -> None:
         rejected, waiting = len(self.o.record.rejected), len(self.o.record.waiting)

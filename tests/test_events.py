@@ -25,8 +25,8 @@ def planned_everything() -> Case:
     case.firm("2026-04-01 10:00", "P2", "2026-04-20 08:00", "2026-04-21 18:00", site="COLMAR")
     case.take("training_planned", "2026-04-02 10:00", **TRAINING)
     case.sent("training_convocation:1:1", "2026-04-02 10:01")
-    case.take("recette_planned", "2026-04-20 10:00", starts_at=iso("2026-05-05 10:00"))
-    return case.sent("recette_convocation:1:1", "2026-04-20 10:01")
+    case.take("recette_planned", "2026-04-14 10:00", starts_at=iso("2026-05-05 10:00"))
+    return case.sent("recette_convocation:1:1", "2026-04-14 10:01")
 
 
 def test_a_kickoff_that_moves_is_the_same_event_with_a_higher_sequence() -> None:
@@ -101,10 +101,10 @@ def test_the_interview_is_first_a_span_of_days_then_an_hour() -> None:
 
 def test_a_cancellation_removes_every_event_still_ahead_and_no_other() -> None:
     case = planned_everything()
-    case.take("onboarding_cancelled", "2026-04-21 10:00", reason="Contrat résilié")
+    case.take("onboarding_cancelled", "2026-04-15 17:00", reason="Contrat résilié")
     told = next(iter(any_step.cancellation(case.o)))
     assert told.kind == "cancelled_client"
-    # The kick-off was held; the client was never invited to P2.
+    # The kick-off was held; the client was never invited to P2; P1 lasts another hour.
     gone = {event.uid: event for event in told.invitations}
     assert sorted(gone) == ["formation-1", "phase-P1", "recette-1"]
     assert all(event.cancelled for event in gone.values())
@@ -113,6 +113,13 @@ def test_a_cancellation_removes_every_event_still_ahead_and_no_other() -> None:
     concerned = {one.role for one in gone["phase-P1"].attendees}
     assert "technical_lead" in concerned
     assert len(boxes(told)) == len(set(boxes(told)))
+
+
+def test_what_is_past_stays_in_the_calendars() -> None:
+    case = planned_everything()
+    case.take("onboarding_cancelled", "2026-04-15 18:00", reason="Contrat résilié")
+    told = next(iter(any_step.cancellation(case.o)))
+    assert [event.uid for event in told.invitations] == ["formation-1", "recette-1"]
 
 
 def test_a_site_contact_hears_that_the_intervention_will_not_come() -> None:
@@ -128,11 +135,11 @@ def test_a_site_contact_hears_that_the_intervention_will_not_come() -> None:
 
 def test_a_cancellation_reaches_those_who_were_invited_to_a_call_or_to_the_kickoff() -> None:
     case = Case().take(
-        "kickoff_planned", "2026-03-18 10:00", starts_at=iso("2026-03-25 14:00"), place="Angers"
+        "kickoff_planned", "2026-03-18 10:00", starts_at=iso("2026-06-25 14:00"), place="Angers"
     )
     case.sent("kickoff_convocation:1", "2026-03-18 10:01").recette("2026-05-05")
     case.activated("2026-05-12 08:00").sent("interview_invitation", "2026-06-01 09:00")
-    case.take("presentation_planned", "2026-05-12 10:00", starts_at=iso("2026-05-15 11:00"))
+    case.take("presentation_planned", "2026-05-12 10:00", starts_at=iso("2026-06-15 11:00"))
     case.sent("presentation_convocation:1", "2026-05-12 10:01")
     case.take("onboarding_cancelled", "2026-06-02 10:00", reason="Contrat résilié")
     client, team = any_step.cancellation(case.o)
@@ -141,9 +148,9 @@ def test_a_cancellation_reaches_those_who_were_invited_to_a_call_or_to_the_kicko
     assert gone["entretien"].all_day
     # The maintenance contact, and Mileo's own people at the kick-off.
     assert "mainteneur" in boxes(client)
-    assert team.invitations == client.invitations
-    invited = {one.role for one in gone["kickoff"].attendees}
-    assert {"technical_referent", "sales"} <= invited
+    [kickoff] = team.invitations
+    assert [one.role for one in kickoff.attendees] == ["technical_referent", "sales"]
+    assert "technical_lead" in {one.role for one in gone["kickoff"].attendees}
 
 
 def test_a_recette_of_every_site_names_them_all() -> None:

@@ -93,6 +93,13 @@ LIMIT = {
     "title": "Tenue du kick-off",
     "due_at": "2025-05-06T23:59:59+02:00",
 }
+APPOINTMENT: dict[str, Any] = {
+    "title": "Kick-off du projet",
+    "starts_at": "2025-05-05T09:05:00+02:00",
+    "ends_at": "2025-05-05T11:05:00+02:00",
+    "days": None,
+    "place": "Salle du conseil, 1er étage",
+}
 MINUTES: dict[str, Any] = {
     "held_on": "2025-05-05",
     "phases": [PHASE, LONG_PHASE],
@@ -300,6 +307,25 @@ FULL: dict[str, dict[str, Any]] = {
         "reserve": RESERVE,
         "reserves": [RESERVE],
     },
+    "invitations_withdrawn": {
+        "events": [
+            APPOINTMENT | {"why": "replaced"},
+            APPOINTMENT | {"title": "Intervention P1 : Caméras", "why": "moved"},
+            APPOINTMENT | {"title": "Recette du système", "why": "cancelled"},
+        ]
+    },
+    "invitations_handed_over": {
+        "events": [
+            APPOINTMENT | {"why": None},
+            APPOINTMENT
+            | {
+                "title": "Entretien de fin d'onboarding (30 minutes, heure à convenir)",
+                "days": ["2025-06-01", "2025-06-11"],
+                "place": "",
+                "why": None,
+            },
+        ]
+    },
     "suspended": {"since_on": "2025-06-02", "reason": "Travaux du client en retard"},
     "resumed": {
         "since_on": "2025-06-02",
@@ -397,6 +423,8 @@ OPTIONAL: dict[str, dict[str, Any]] = {
         "interview_on": None,
     },
     "client_reminder": {"items": [{"text": "votre réponse à l'avenant", "since_on": None}]},
+    "invitations_withdrawn": {"events": [APPOINTMENT | {"place": "", "why": "replaced"}]},
+    "invitations_handed_over": {"events": [APPOINTMENT | {"why": None}]},
     "activation_blocked": {"reserves": [], "accepted": False},
     "interview_report": {
         "verdict": "not_held",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from process import deviations, french, maintenance, reminders
+from process import deviations, editions, french, maintenance, reminders
 from process.calendar import at, end_of, iso_week, monday_of, paris, paris_day, start_of
 from process.facts import named
 from process.obligations import Deadline
@@ -61,6 +61,8 @@ def everything(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iter
     that are ``gone``, no more than costs nothing."""
     if o.cancelled:
         yield from any_step.cancellation(o)
+        if o.since(editions.SECOND):
+            yield from any_step.late_withdrawals(o, now)
         return
     for step in STEPS.values():
         yield from step.sendings(o, now, gone)

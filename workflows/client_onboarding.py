@@ -20,7 +20,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from process import maintenance, rules
+    from process import editions, invited, maintenance, rules
     from process.calendar import WorkCalendar, at, paris_day
     from process.contract import Contract
     from process.history import problems_of
@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from process.record import Carried, IssuedSending, Record
     from process.refusals import problems
     from process.reminders import Reminder, note_known
-    from workflows import effects
+    from workflows import effects, invitations
     from workflows.agenda import Agenda, Wake, look
     from workflows.alarm import Alarm
     from workflows.converter import Undecipherable
@@ -311,7 +311,8 @@ class ClientOnboarding:
         o = life.o
         if o.cancelled:
             # What has not left yet no longer does; the end itself is told first.
-            life.dispatch.drop_all_but([end.key for end in any_step.cancellation(o)])
+            ends = [end.key for end in any_step.cancellation(o)]
+            life.dispatch.drop_all_but([*ends, *invitations.taken_away(o)])
             life.reading.drop()
             return life.quiet
         if current_step(o) is not None or not life.quiet:
@@ -412,6 +413,9 @@ def _take_over(life: Life, now: datetime) -> None:
     # What follows from what was done is past too: the activation notice, its minutes…
     while past_sendings := look(o, deadlines(o, now), now).sendings:
         for sending in past_sendings:
+            if o.since(editions.SECOND):
+                # Others told them: they are not told again, and hold nothing of ours.
+                invited.ask(o.record, sending, 0, now)
             o.record.sendings[sending.key] = IssuedSending(
                 kind=sending.kind,
                 started_at=now,

@@ -18,9 +18,17 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
+from process import editions, invited
 from process.calendar import paris_day
 from process.onboarding import Onboarding
-from process.orders import DocumentOrder, IssuedDocument, MailOrder, MailReport, Sending
+from process.orders import (
+    DocumentOrder,
+    Invitation,
+    IssuedDocument,
+    MailOrder,
+    MailReport,
+    Sending,
+)
 from process.record import IssuedSending
 from workflows import effects
 from workflows.groups import of_step
@@ -80,6 +88,8 @@ class Dispatch:
             entry = record.sendings[sending.key] = IssuedSending(kind=sending.kind, started_at=now)
         if len(entry.documents) != len(sending.documents):
             entry.documents = [next_reference(self._o, wanted) for wanted in sending.documents]
+        if self._o.since(editions.SECOND):
+            sending = invited.ask(record, sending, entry.revision, now)
         entry.state, entry.held = "doing", None
         entry.content = sending.content
         if entry.replaces:
@@ -105,6 +115,9 @@ class Dispatch:
                 f"{kind}:{sending.key}", kind, message, workflow.now(), sending.key
             )
         else:
+            if self._o.since(editions.SECOND):
+                news = [sent for sent in report.mails if sent not in entry.mails]
+                invited.answer(self._o.record, sending, entry.revision, news)
             entry.mails = report.mails
             self._withheld(sending, report)
             refused = [sent for sent in report.mails if sent.refused]
@@ -154,11 +167,8 @@ class Dispatch:
             recipients=sending.to,
             reply_to=sending.manager,
             data=sending.data,
-            attachments=entry.documents,
-            invitations=[
-                event.model_copy(update={"sequence": event.sequence + entry.revision})
-                for event in sending.invitations
-            ],
+            attachments=[*entry.documents, *sending.enclosed],
+            invitations=self._events(sending, entry),
         )
         step = step_of(sending.kind)
         return await self._patiently(
@@ -168,6 +178,15 @@ class Dispatch:
             patience,
             lambda limit: effects.send_mail(order, title(sending), limit, step),
         )
+
+    def _events(self, sending: Sending, entry: IssuedSending) -> list[Invitation]:
+        """Its events with their sequences: the first edition counts the revisions here."""
+        if self._o.since(editions.SECOND):
+            return list(sending.invitations)
+        return [
+            event.model_copy(update={"sequence": event.sequence + entry.revision})
+            for event in sending.invitations
+        ]
 
     async def _patiently(
         self,

@@ -25,6 +25,7 @@ from process.record import (
     RejectedFact,
     WaitingFact,
 )
+from workflows import invitations
 from workflows.agenda import everything, waiting_too_long_at
 from workflows.converter import Unreadable
 from workflows.sendings import next_reference
@@ -210,6 +211,8 @@ class Intake:
         if point and point.sending:
             entry = record.sendings[point.sending]
             entry.state = "again" if fact.action == "retry" else "done"
+            if entry.held and invitations.outdated(self._o, entry.held, now):
+                entry.state = "done"
             if fact.action == "done_otherwise":
                 entry.settled_at = now
         elif point and point.kind == "piece" and fact.action == "retry":

@@ -6,16 +6,21 @@ The n-th plan of an event has the sequence 100 × (n - 1), so that a corrected m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Final, Literal
 
-from process import french
+from process import editions, french
 from process.calendar import start_of
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Phase, Recette, Slot, Training, one_a_mailbox
-from process.orders import Invitation, Recipient
+from process.orders import Invitation, Recipient, Sending
+from process.record import Told
 from process.vocabulary import Party
+
+Why = Literal["replaced", "moved", "cancelled"]
 
 _STEP: Final = 100
 
@@ -134,61 +139,298 @@ def interview_to_agree(o: Onboarding, first: date, last: date) -> Invitation:
     return event.model_copy(update={"all_day": True})
 
 
-def still_ahead(o: Onboarding) -> Iterator[Invitation]:
-    """The cancellation of every event that the client was invited to and that has not been held,
-    each for those who were invited."""
-    sent = o.record.sendings
-    for event, asked, recipients in _asked(o):
-        if asked in sent:
-            yield event.model_copy(
-                update={
-                    "sequence": event.sequence + _STEP,
-                    "cancelled": True,
-                    "attendees": _mailboxes(o, recipients),
-                }
-            )
+@dataclass(frozen=True)
+class Appointment:
+    """An event as it stands: the key of its invitation, whom it concerns."""
+
+    uid: str
+    key: str
+    parties: Sequence[Party | Recipient | None]
+    event: Callable[[], Invitation]
+    manager: Party = "project_manager"
+    """Who organizes it."""
+    over: bool = False
+    """It was held: what the calendars have of it is left alone."""
+    standing: bool = True
+    """Its date holds; otherwise it must be announced anew."""
 
 
-def _asked(o: Onboarding) -> Iterator[tuple[Invitation, str, Sequence[Party | Recipient | None]]]:
-    """What has not been held: the event, the key of its invitation, those it was sent to."""
-    if (event := kickoff(o)) and not o.kickoff:
-        key = f"kickoff_convocation:{len(o.kickoff_plans)}"
-        yield event, key, OBLIGATIONS["O1"].recipients
+def appointments(o: Onboarding) -> Iterator[Appointment]:
+    """Every event that was planned and not cancelled, in the order of the process."""
+    if o.kickoff_plans:
+        yield Appointment(
+            "kickoff",
+            f"kickoff_convocation:{len(o.kickoff_plans)}",
+            OBLIGATIONS["O1"].recipients,
+            partial(_planned, kickoff, o),
+            over=o.kickoff is not None,
+        )
     for phase in o.phases.values():
-        if phase.slot.plan and not phase.ended:
-            people = [*OBLIGATIONS["O5"].recipients, o.site_contact(phase.slot.site)]
-            key = f"intervention_schedule:{phase.id}:{len(phase.firm_slots)}"
-            yield intervention(o, phase, phase.slot), key, people
+        if (firm := phase.firm_slots) and not phase.cancelled:
+            yield Appointment(
+                f"phase-{phase.id}",
+                f"intervention_schedule:{phase.id}:{len(firm)}",
+                [*OBLIGATIONS["O5"].recipients, o.site_contact(firm[-1].site)],
+                partial(intervention, o, phase, firm[-1]),
+                over=phase.completed_at is not None,
+                standing=phase.slot.plan is not None,
+            )
     for rank, session in enumerate(o.trainings, start=1):
-        if not session.held:
-            key = f"training_convocation:{rank}:{len(session.plans)}"
-            yield training(o, rank, session), key, OBLIGATIONS["O8"].recipients
+        yield Appointment(
+            f"formation-{rank}",
+            f"training_convocation:{rank}:{len(session.plans)}",
+            OBLIGATIONS["O8"].recipients,
+            partial(training, o, rank, session),
+            over=session.held is not None,
+        )
     for rank, planned in enumerate(o.recettes, start=1):
-        if planned.concluded_on is None:
-            key = f"recette_convocation:{rank}:{len(planned.plans)}"
-            yield recette(o, rank, planned), key, OBLIGATIONS["O10"].recipients
-    yield from _calls_asked(o)
+        yield Appointment(
+            f"recette-{rank}",
+            f"recette_convocation:{rank}:{len(planned.plans)}",
+            OBLIGATIONS["O10"].recipients,
+            partial(recette, o, rank, planned),
+            over=planned.concluded_on is not None,
+        )
+    yield from _calls(o)
 
 
-def _calls_asked(
-    o: Onboarding,
-) -> Iterator[tuple[Invitation, str, Sequence[Party | Recipient | None]]]:
-    if (event := presentation(o)) and not o.presented:
-        key = f"presentation_convocation:{len(o.presentation_plans)}"
-        yield event, key, OBLIGATIONS["O16"].recipients
-    if o.verdict:
-        return
-    if event := interview(o):
+def _calls(o: Onboarding) -> Iterator[Appointment]:
+    if o.presentation_plans:
+        yield Appointment(
+            "presentation",
+            f"presentation_convocation:{len(o.presentation_plans)}",
+            OBLIGATIONS["O16"].recipients,
+            partial(_planned, presentation, o),
+            manager="account_manager",
+            over=o.presented is not None,
+        )
+    people, over = OBLIGATIONS["O17"].recipients, o.verdict is not None
+    if o.interview_plans:
         key = f"interview_convocation:{len(o.interview_plans)}"
-        yield event, key, OBLIGATIONS["O17"].recipients
+        yield Appointment("entretien", key, people, partial(_planned, interview, o), over=over)
     elif o.interview_base and o.interview_from:
         due = o.calendar.add_calendar_days(o.interview_base, o.policy.interview_days)
-        event = interview_to_agree(o, o.interview_from, due)
-        yield event, "interview_invitation", OBLIGATIONS["O17"].recipients
+        event = partial(interview_to_agree, o, o.interview_from, due)
+        yield Appointment("entretien", "interview_invitation", people, event, over=over)
 
 
-def _mailboxes(o: Onboarding, recipients: Sequence[Party | Recipient | None]) -> list[Recipient]:
-    return one_a_mailbox(o.person(who) if isinstance(who, str) else who for who in recipients)
+def _planned(event: Callable[[Onboarding], Invitation | None], o: Onboarding) -> Invitation:
+    planned = event(o)
+    if planned is None:
+        raise LookupError(event.__name__)
+    return planned
+
+
+def still_ahead(o: Onboarding) -> Iterator[Invitation]:
+    """The cancellation of every event that is ahead, each for those who hold it."""
+    if not o.since(editions.SECOND):
+        yield from _asked(o)
+        return
+    at = next(t.received_at for t in reversed(o.record.facts) if t.fact == "onboarding_cancelled")
+    over = {one.uid for one in appointments(o) if one.over}
+    for uid, known in o.record.invited.items():
+        holders = [told for told in known.told.values() if _has(o, told, at)]
+        if holders and uid not in over:
+            cancelled = _cancelled(holders[-1].event, [told.person for told in holders])
+            yield cancelled.model_copy(update={"sequence": known.sequence + 1})
+
+
+def _asked(o: Onboarding) -> Iterator[Invitation]:
+    """The first edition: for those who hold the roles today."""
+    for one in appointments(o):
+        if one.key in o.record.sendings and one.standing and not one.over:
+            event = one.event()
+            cancelled = _cancelled(event, _people(o, one))
+            yield cancelled.model_copy(update={"sequence": event.sequence + _STEP})
+
+
+def phase_holders(o: Onboarding, phase: Phase, now: datetime) -> list[Recipient]:
+    """Those whose calendars hold a phase that is ahead."""
+    known = o.record.invited.get(f"phase-{phase.id}")
+    return [told.person for told in known.told.values() if _has(o, told, now)] if known else []
+
+
+def _has(o: Onboarding, told: Told, now: datetime) -> bool:
+    """Whether a calendar holds an event that is ahead, and nothing under way takes it away."""
+    leaving = told.event.cancelled and _under_way(o, told.by)
+    return told.holds and told.event.ends_at > now and not leaving
+
+
+def _under_way(o: Onboarding, key: str) -> bool:
+    entry = o.record.sendings.get(key)
+    return entry is not None and entry.state in {"doing", "again"}
+
+
+def _is_settled(o: Onboarding, told: Told, one: Appointment | None) -> bool:
+    """Whether what a mailbox was last told has had its answer. An invitation that a later plan
+    replaced before it could leave again no longer leaves."""
+    entry = o.record.sendings.get(told.by)
+    if entry is None or entry.state != "again":
+        return not _under_way(o, told.by)
+    in_force = told.event.cancelled or (one is not None and told.by == one.key)
+    return entry.held is None and not in_force
+
+
+def _cancelled(event: Invitation, attendees: list[Recipient]) -> Invitation:
+    changes = {"cancelled": True, "uninvited": False, "attendees": attendees}
+    return event.model_copy(update=changes)
+
+
+def _people(o: Onboarding, one: Appointment) -> list[Recipient]:
+    return one_a_mailbox(o.person(who) if isinstance(who, str) else who for who in one.parties)
+
+
+# People change
+
+
+@dataclass
+class Change:
+    """What one mailbox is to be told of the events that its holder loses, or is to attend."""
+
+    person: Recipient
+    manager: Party
+    events: list[Invitation] = field(default_factory=list)
+    why: list[Why] = field(default_factory=list)
+    """For each event lost: its people changed, it moved to another site, or it is cancelled."""
+    documents: list[str] = field(default_factory=list)
+    """References of what went along with the invitations."""
+
+
+def withdrawals(o: Onboarding, now: datetime) -> list[Change]:
+    """Those who hold an event ahead that concerns them no longer. Nobody is told twice: a withdrawal
+    that was refused or given up is left to the person who settles it."""
+    found: dict[tuple[str, Party], Change] = {}
+    if not o.record.invited:
+        return []
+    planned = {one.uid: one for one in appointments(o) if one.over or not o.cancelled}
+    for uid, known in o.record.invited.items():
+        one = planned.get(uid)
+        if (one and one.over) or _tells_of_it(o, uid):
+            continue
+        concerned = _concerned(o, one)
+        manager: Party = one.manager if one else "project_manager"
+        for box, told in known.told.items():
+            ahead = told.holds and not told.event.cancelled and told.event.ends_at > now
+            if box in concerned or not ahead or not _is_settled(o, told, one):
+                continue
+            change = found.setdefault((box, manager), Change(told.person, manager))
+            event = _cancelled(told.event, [told.person])
+            after = {"sequence": known.sequence + 1, "uninvited": one is not None}
+            change.events.append(event.model_copy(update=after))
+            change.why.append(_why(one, told))
+    return list(found.values())
+
+
+def _tells_of_it(o: Onboarding, uid: str) -> bool:
+    """Whether the cancellation of this event itself is still to leave, to those who hold it."""
+    if o.cancelled:
+        return "cancelled_client" not in o.record.sendings
+    phase = o.phases.get(uid.removeprefix("phase-"))
+    cancelled = phase is not None and phase.cancelled is not None
+    return cancelled and f"phase_cancelled:{uid.removeprefix('phase-')}" not in o.record.sendings
+
+
+def _concerned(o: Onboarding, one: Appointment | None) -> set[str]:
+    """The mailboxes that may hold it: those of its people, and of its organizer."""
+    if one is None:
+        return set()
+    people = [*_people(o, one), *o.people([one.manager])]
+    return {person.mailbox for person in people}
+
+
+def _why(one: Appointment | None, told: Told) -> Why:
+    if one is None:
+        return "cancelled"
+    moved = told.person.role == "site_contact" and told.event.place != one.event().place
+    return "moved" if moved else "replaced"
+
+
+def handed_over(o: Onboarding, now: datetime) -> list[Change]:
+    """Those whom an event ahead has come to concern since its invitation left."""
+    found: dict[tuple[str, Party], Change] = {}
+    if o.cancelled or not o.record.invited:
+        return []
+    for one in appointments(o):
+        known = o.record.invited.get(one.uid)
+        if known is None or one.over or not one.standing or not _left(o, one.key):
+            continue
+        if o.suspension and one.uid.startswith("phase-"):
+            continue  # No intervention takes place without a new schedule.
+        people = _people(o, one)
+        lacking = [person for person in people if _lacks(o, known.told.get(person.mailbox), one)]
+        event = one.event() if lacking else None
+        if event is None or event.ends_at <= now:
+            continue
+        for person in lacking:
+            change = found.setdefault((person.mailbox, one.manager), Change(person, one.manager))
+            after = {"sequence": known.sequence + 1, "attendees": people}
+            change.events.append(event.model_copy(update=after))
+            change.documents += _documents(o, one.key)
+    return list(found.values())
+
+
+def _left(o: Onboarding, key: str) -> bool:
+    """Whether the invitation in force has reached someone, and nothing of it is under way."""
+    entry = o.record.sendings.get(key)
+    if entry is None or _under_way(o, key):
+        return False
+    mails = (*entry.mails, *entry.former_mails)
+    return entry.settled_at is not None or any(sent.accepted_at for sent in mails)
+
+
+def _lacks(o: Onboarding, told: Told | None, one: Appointment) -> bool:
+    """Whether a person whom the event concerns was never told of it as it stands. A refusal is
+    told to the project manager, and not tried again here."""
+    if told is None:
+        return True
+    if not _is_settled(o, told, one):
+        return False
+    return told.event.cancelled or (told.by != one.key and not _same(told.event, one.event()))
+
+
+def _same(told: Invitation, event: Invitation) -> bool:
+    return _told_of(told) == _told_of(event)
+
+
+def _told_of(event: Invitation) -> tuple[str, str, bool, float, float]:
+    # Instants as numbers: at the hour that comes twice, Python finds no two zones equal.
+    span = (event.starts_at.timestamp(), event.ends_at.timestamp())
+    return event.title, event.place, event.all_day, *span
+
+
+def _documents(o: Onboarding, key: str) -> list[str]:
+    issued = {document.reference for document in o.record.documents}
+    return [one for one in o.record.sendings[key].documents if one in issued]
+
+
+def taken_away(o: Onboarding) -> list[str]:
+    """The sendings under way that withdraw an event: the cancellation of the onboarding lets them
+    end, rather than tell their readers once more."""
+    if not o.since(editions.SECOND):
+        return []
+    told = [told for known in o.record.invited.values() for told in known.told.values()]
+    return [one.by for one in told if one.event.cancelled and _under_way(o, one.by)]
+
+
+def outdated(o: Onboarding, sending: Sending, now: datetime) -> bool:
+    """Whether what would be tried again says what is no longer true."""
+    if sending.kind == "invitations_withdrawn":
+        planned = {} if o.cancelled else {one.uid: one for one in appointments(o)}
+        return all(
+            sending.to[0].mailbox in _concerned(o, planned.get(event.uid)) or event.ends_at <= now
+            for event in sending.invitations
+        )
+    if sending.kind == "invitations_handed_over":
+        ahead = {
+            one.uid: {person.mailbox for person in _people(o, one)}
+            for one in appointments(o)
+            if not one.over
+        }
+        return not any(
+            sending.to[0].mailbox in ahead.get(event.uid, ()) and event.ends_at > now
+            for event in sending.invitations
+        )
+    return False
 
 
 def _event(  # noqa: PLR0913, PLR0917 - each names one property of the event

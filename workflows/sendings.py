@@ -64,6 +64,8 @@ MAILS: Final[dict[str, MailKind]] = {
     "closing_client": MailKind("Fin de l'onboarding (client)"),
     "closing_team": MailKind("Fin de l'onboarding (Mileo)"),
     "project_manager_changed": MailKind("Nouveau chef de projet"),
+    "invitations_withdrawn": MailKind("Rendez-vous retirés à qui n'est plus concerné"),
+    "invitations_handed_over": MailKind("Rendez-vous à venir, au nouvel interlocuteur"),
     "suspended": MailKind("Projet suspendu"),
     "resumed": MailKind("Projet repris"),
     "resumption_plan": MailKind("Reprise : échéances à revoir"),
@@ -82,6 +84,8 @@ def title(sending: Sending) -> str:
     if sending.kind in ("reminder", "client_reminder"):
         role, _, day = subject.partition(":")
         subject = f"{ROLE_NAMES[role]}, {french.full_date(date.fromisoformat(day))}"
+    elif sending.personal:
+        subject = ROLE_NAMES[subject.partition(":")[0]]
     name = MAILS[sending.kind].title
     return f"{name} ({subject})" if subject else name
 

@@ -185,6 +185,9 @@ def render(
         "documents": documents,
         "where": _where(documents),
         "invitations": order.invitations,
+        "replaces": any(
+            event.sequence and recipient.mailbox not in event.new_to for event in order.invitations
+        ),
         "site": site,
     }
     try:

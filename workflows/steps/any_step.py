@@ -3,16 +3,17 @@
 Not in the text of PROC-CRM-003, which knows no interruption; PROCESS, sections 5 and 6.
 """
 
-from collections.abc import Collection, Iterator
-from datetime import date, datetime
-from itertools import pairwise
+from collections.abc import Callable, Collection, Iterator
+from datetime import date, datetime, timedelta
+from itertools import pairwise, zip_longest
 from typing import Any
 
+from process import editions
 from process.calendar import paris_day, start_of
 from process.facts import named
 from process.obligations import OBLIGATIONS, Deadline, deadlines
-from process.onboarding import InCharge, Onboarding, Suspension
-from process.orders import Sending
+from process.onboarding import MILEO_ROLES, InCharge, Onboarding, Suspension
+from process.orders import Invitation, Sending
 from process.vocabulary import ROLE_NAMES, Party
 from workflows import invitations
 from workflows.sendings import Expected, mail, owed, plain
@@ -27,6 +28,7 @@ def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterat
     yield from _project_manager_changed(o, now, gone)
     for rank, pause in enumerate(o.suspensions, start=1):
         yield from _suspended(o, rank, pause, now, gone)
+    yield from _invitations(o, now)
 
 
 def cancellation(o: Onboarding) -> Iterator[Sending]:
@@ -35,9 +37,76 @@ def cancellation(o: Onboarding) -> Iterator[Sending]:
         data = {"reason": o.cancelled.reason, "by": o.cancelled.by}
         ahead = list(invitations.still_ahead(o))
         # Others than the client's usual readers hear of it by what they no longer have to expect.
-        invited = [one for event in ahead for one in event.attendees if one.role in _INVITED]
-        yield mail(o, "cancelled_client", [*_CLIENT, *invited], data, events=ahead)
-        yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data, events=ahead)
+        if not o.since(editions.SECOND):
+            invited = [one for event in ahead for one in event.attendees if one.role in _INVITED]
+            yield mail(o, "cancelled_client", [*_CLIENT, *invited], data, events=ahead)
+            yield mail(o, "cancelled_team", [*_TEAM, "head_of_projects"], data, events=ahead)
+            return
+        # One mail takes an event away from one mailbox, even where it reads both.
+        for_team = _of(ahead, lambda role: role in MILEO_ROLES)
+        for_client = _of(ahead, lambda role: role not in MILEO_ROLES)
+        clients = [one for event in for_client for one in event.attendees]
+        yield mail(o, "cancelled_client", [*_CLIENT, *clients], data, events=for_client)
+        team = [*_TEAM, *(one for event in for_team for one in event.attendees)]
+        yield mail(o, "cancelled_team", [*team, "head_of_projects"], data, events=for_team)
+
+
+def _of(events: list[Invitation], concerned: Callable[[str], bool]) -> list[Invitation]:
+    """Of these events, what those of such roles attend."""
+    kept = [(event, [one for one in event.attendees if concerned(one.role)]) for event in events]
+    return [event.model_copy(update={"attendees": who}) for event, who in kept if who]
+
+
+def late_withdrawals(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """After the cancellation of the onboarding: those to whom an invitation was still under way."""
+    yield from _withdrawn(o, now)
+
+
+def _invitations(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    """People change: who holds an event that concerns them no longer is told that it is withdrawn,
+    who comes gets what is ahead. By what was sent and accepted, whatever brought the change."""
+    if o.since(editions.SECOND):
+        yield from _withdrawn(o, now)
+        for change in invitations.handed_over(o, now):
+            yield _told(o, "invitations_handed_over", change)
+
+
+def _withdrawn(o: Onboarding, now: datetime) -> Iterator[Sending]:
+    for change in invitations.withdrawals(o, now):
+        yield _told(o, "invitations_withdrawn", change)
+
+
+def _told(o: Onboarding, kind: str, change: invitations.Change) -> Sending:
+    first = change.events[0]
+    events = [
+        {
+            "title": event.title,
+            "starts_at": event.starts_at.isoformat(),
+            "ends_at": event.ends_at.isoformat(),
+            # Whole days, the last one included.
+            "days": [
+                event.starts_at.date().isoformat(),
+                (event.ends_at - timedelta(days=1)).date().isoformat(),
+            ]
+            if event.all_day
+            else None,
+            "place": event.place,
+            "why": why,
+        }
+        for event, why in zip_longest(change.events, change.why)
+    ]
+    # No two changes give an event the same sequence: it tells this one from those before it.
+    subject = f"{change.person.role}:{first.uid}:{first.sequence}"
+    told = mail(
+        o,
+        kind,
+        [change.person],
+        {"events": events},
+        subject=subject,
+        events=change.events,
+        manager=change.manager,
+    )
+    return told.model_copy(update={"personal": True, "enclosed": tuple(change.documents)})
 
 
 def _project_manager_changed(

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
+from process import editions
 from process.calendar import elapsed_hours, iso_week, monday_of, paris_day
 from process.deviations import Deviation, deviations
 from process.facts import PhaseCancelled
@@ -18,7 +19,7 @@ from process.french import enumeration, hours
 from process.notices import ShortNotice, short_notices
 from process.obligations import OBLIGATIONS, weeks_owed
 from process.onboarding import Onboarding, Phase
-from process.orders import Sending
+from process.orders import Recipient, Sending
 from workflows import invitations
 from workflows.sendings import Expected, document, every_site, mail, owed, plain
 
@@ -27,9 +28,8 @@ def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterat
     """A schedule for each firm phase, the weekly reports, the deviations."""
     for phase in o.phases.values():
         if phase.cancelled:
-            yield from owed(
-                gone, f"phase_cancelled:{phase.id}", _cancelled, o, phase, phase.cancelled
-            )
+            key = f"phase_cancelled:{phase.id}"
+            yield from owed(gone, key, _cancelled, o, phase, phase.cancelled, now)
         elif phase.slot.plan and not (phase.completed_at and now >= phase.slot.starts_at):
             key = f"intervention_schedule:{phase.id}:{len(phase.firm_slots)}"
             yield from owed(gone, key, _schedule, o, phase)
@@ -50,7 +50,7 @@ def _brief(phase: Phase) -> dict[str, str]:
     return {"id": phase.id, "title": phase.title, "site": phase.slot.site}
 
 
-def _cancelled(o: Onboarding, phase: Phase, cancelled: PhaseCancelled) -> Sending:
+def _cancelled(o: Onboarding, phase: Phase, cancelled: PhaseCancelled, now: datetime) -> Sending:
     # The client knows the last slot that was announced, else the one of the work plan.
     told = [
         slot
@@ -59,13 +59,18 @@ def _cancelled(o: Onboarding, phase: Phase, cancelled: PhaseCancelled) -> Sendin
     ]
     known = told[-1] if told else phase.slots[0]
     start = plain(o, known.starts_at, known.site)
+    events = [invitations.intervention(o, phase, known, cancelled=True)] if told else []
+    holders: list[Recipient] = []
+    if o.since(editions.SECOND):
+        holders = invitations.phase_holders(o, phase, now)
+        events = [one.model_copy(update={"attendees": holders}) for one in events if holders]
     return mail(
         o,
         "phase_cancelled",
-        ["technical_lead", o.site_contact(known.site)],
+        ["technical_lead", o.site_contact(known.site), *holders],
         {"phase": {**_brief(phase), "starts_at": start}, "reason": cancelled.reason},
         subject=phase.id,
-        events=[invitations.intervention(o, phase, known, cancelled=True)] if told else (),
+        events=events,
     )
 
 

@@ -8,8 +8,9 @@ est remis en fin de formation. »
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from process import editions
 from process.calendar import paris_day
-from process.facts import TrainingHeld
+from process.facts import TrainingHeld, TrainingPlanned
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Training
 from process.orders import Sending
@@ -28,8 +29,11 @@ def sendings(o: Onboarding, now: datetime, gone: Collection[str] = ()) -> Iterat
 
 
 def _convocation(o: Onboarding, rank: int, training: Training) -> Sending:
-    plan = training.plans[-1]
-    data = {**plain(o, plan, plan.site), "moved": len(training.plans) > 1}
+    *former, plan = training.plans
+    data = {**plain(o, plan, plan.site), "moved": bool(former)}
+    if former and o.since(editions.SECOND):
+        data["moved"] = not _same_place_and_hour(former[-1], plan)
+        data["updated"] = not data["moved"]
     return mail(
         o,
         "training_convocation",
@@ -39,6 +43,11 @@ def _convocation(o: Onboarding, rank: int, training: Training) -> Sending:
         documents=(document("programme_formation", str(rank), data, [plan.site]),),
         events=[invitations.training(o, rank, training)],
     )
+
+
+def _same_place_and_hour(one: TrainingPlanned, other: TrainingPlanned) -> bool:
+    shown = (one.starts_at, one.ends_at, one.site)
+    return shown == (other.starts_at, other.ends_at, other.site)
 
 
 def _guide(o: Onboarding, rank: int, held: TrainingHeld) -> Sending:
