@@ -196,6 +196,10 @@ class CalendarSettings(BaseModel):
         default={}, description="Fériés travaillés, par zone de site"
     )
 
+    unusual_holidays: Literal["ask", "library", "law"] = Field(
+        default="ask", description="Fériés autres que ceux connus : demander, suivre, ignorer"
+    )
+
     @model_validator(mode="after")
     def _not_both(self) -> CalendarSettings:
         pairs = [("MILEO_OPEN_DAYS", self.mileo_open_days & self.mileo_closed_days)]

@@ -2,7 +2,8 @@
 
 A limit in days is the last second of its last day in Paris; hours are elapsed hours. The
 days worked are data (``WorkedDays``), read once by an activity: a newer holiday library
-never moves an announced limit.
+never moves an announced limit. Beyond the years that were read a count goes on, Monday to Friday,
+so that no look ever fails on what was accepted; the calendar then tells which year it missed.
 """
 
 from __future__ import annotations
@@ -20,10 +21,6 @@ PARIS: Final = ZoneInfo("Europe/Paris")
 MILEO: Final = "mileo"
 _DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
-
-
-class CalendarNotCoveredError(LookupError):
-    """The recorded calendar does not reach that year; it must be read for later years."""
 
 
 def paris(instant: datetime) -> datetime:
@@ -76,8 +73,7 @@ class WorkCalendar:
     """The worked days of Mileo and of the zones of the sites.
 
     Every count takes ``names``: the calendars on which a day must be worked to count; Mileo's
-    alone unless said otherwise. All raise ``CalendarNotCoveredError`` where a count leaves the
-    recorded years.
+    alone unless said otherwise.
     """
 
     def __init__(self, days: WorkedDays) -> None:
@@ -86,6 +82,11 @@ class WorkCalendar:
         self._closed = {name: _dates(tuple(listed)) for name, listed in days.closed.items()}
         self._opened = {name: _dates(tuple(listed)) for name, listed in days.opened.items()}
         self._listed: dict[tuple[str, ...], tuple[date, ...]] = {}
+        self._span = days.first_year, days.last_year
+        """The years that are listed: those that were read, and those that were guessed."""
+        self.missed: int | None = None
+        """The latest year that a count reached and that was never read; what was counted there is
+        a guess. Whoever looks sets it back before, and has that year read after."""
 
     @property
     def horizon(self) -> tuple[int, int]:
@@ -95,28 +96,31 @@ class WorkCalendar:
 
     def is_worked(self, day: date, names: Collection[str] = (MILEO,)) -> bool:
         """Whether that day counts as a jour ouvré on every calendar named."""
-        self._check(day)
-        worked = self._worked(names)
+        worked = self._worked(names, day)
         place = bisect_left(worked, day)
         return place < len(worked) and worked[place] == day
 
     def is_holiday(self, day: date, name: str) -> bool:
         """Whether that calendar is closed that day for a holiday (not for a weekend)."""
+        self._reach(day.year)
         return day in self._closed[name] and day not in self._opened.get(name, ())
 
     def add(self, day: date, jours_ouvres: int, names: Collection[str] = (MILEO,)) -> date:
         """The last day of a forward delay: the day of the event does not count (PROCESS 3.1)."""
         if not jours_ouvres:
             return day
-        self._check(day + _DAY)
-        worked = self._worked(names)
-        return self._at(worked, bisect_right(worked, day) + jours_ouvres - 1)
+        worked = self._worked(names, day + _DAY)
+        last = bisect_right(worked, day) + jours_ouvres - 1
+        while last >= len(worked):
+            worked = self._worked(names, date(self._span[1] + 1, 1, 1))
+        return worked[last]
 
     def subtract(self, day: date, jours_ouvres: int, names: Collection[str] = (MILEO,)) -> date:
         """The last day of a notice owed before an event; it only moves earlier (PROCESS 3.2)."""
-        self._check(day)
-        worked = self._worked(names)
-        return self._at(worked, bisect_right(worked, day) - 1 - jours_ouvres)
+        worked = self._worked(names, day)
+        while (first := bisect_right(worked, day) - 1 - jours_ouvres) < 0:
+            worked = self._worked(names, date(self._span[0] - 1, 12, 31))
+        return worked[first]
 
     def add_calendar_days(self, day: date, days: int) -> date:
         """The last day of a delay in calendar days: one that ends on a day that is not worked
@@ -125,9 +129,7 @@ class WorkCalendar:
 
     def worked_from(self, day: date, names: Collection[str] = (MILEO,)) -> date:
         """That day, or the next worked one."""
-        self._check(day)
-        worked = self._worked(names)
-        return self._at(worked, bisect_left(worked, day))
+        return day if self.is_worked(day, names) else self.add(day, 1, names)
 
     def count(self, start: date, end: date) -> int:
         """The jours ouvrés after ``start``, up to ``end`` included; negative when it is past."""
@@ -135,9 +137,8 @@ class WorkCalendar:
             return -self.count(end, start)
         if end == start:
             return 0
-        self._check(start + _DAY)
-        self._check(end)
-        worked = self._worked((MILEO,))
+        self._worked((MILEO,), start)
+        worked = self._worked((MILEO,), end)
         return bisect_right(worked, end) - bisect_right(worked, start)
 
     def first_with_notice(
@@ -150,23 +151,22 @@ class WorkCalendar:
             day += _DAY
         return day
 
-    def _check(self, day: date) -> None:
-        if not self._first_year <= day.year <= self._last_year:
-            raise CalendarNotCoveredError(day.year)
-
-    def _worked(self, names: Collection[str]) -> tuple[date, ...]:
+    def _worked(self, names: Collection[str], day: date) -> tuple[date, ...]:
+        """The days worked on these calendars, listed at least as far as that day."""
+        self._reach(day.year)
         wanted = tuple(names)
         if wanted not in self._listed:
             kept = frozenset((self._closed[name], self._opened.get(name, _NONE)) for name in wanted)
-            self._listed[wanted] = _worked_days(self._first_year, self._last_year, kept)
+            self._listed[wanted] = _worked_days(*self._span, kept)
         return self._listed[wanted]
 
-    def _at(self, worked: tuple[date, ...], place: int) -> date:
-        if place < 0:
-            raise CalendarNotCoveredError(self._first_year - 1)
-        if place >= len(worked):
-            raise CalendarNotCoveredError(self._last_year + 1)
-        return worked[place]
+    def _reach(self, year: int) -> None:
+        if year > self._last_year:
+            self.missed = max(year, self.missed or 0)
+        first, last = self._span
+        if not first <= year <= last:
+            self._span = min(first, year), max(last, year)
+            self._listed.clear()
 
 
 _NONE: Final[frozenset[date]] = frozenset()

@@ -262,6 +262,8 @@ class Onboarding:
         self.suspensions: list[Suspension] = []
         self.cancelled: f.OnboardingCancelled | None = None
         self.in_charge: list[InCharge] = []
+        self.guessed_to = 0
+        """The latest year on whose worked days a fact counts and that was never read."""
         for role in ("project_manager", "technical_referent", "sales", "account_manager"):
             self.appoint(role, getattr(contract.team, role), record.started_at)
         for role in ("decision_maker", "technical_lead", "primary_user", "technical_contact"):
@@ -293,7 +295,9 @@ class Onboarding:
     def _fold(self, fact: Fact, received_at: datetime) -> None:
         fold = _FOLDS.get(type(fact))
         if fold is not None:
+            self.calendar.missed = None
             fold(self, fact, received_at)
+            self.guessed_to = max(self.guessed_to, self.calendar.missed or 0)
 
     # People
 

@@ -22,11 +22,14 @@ _REFUSED: Final[dict[str, dict[str, str]]] = {
     "mailbox": {"retry": "le prochain rappel essaiera de nouveau cette adresse"},
     "remise": {"retry": "à remettre par un autre moyen, puis done_otherwise"},
     "afflux": {"retry": "il n'y a rien à réessayer"},
+    "calendrier": {"abandon": "réessayer, ou garder ce qui est appliqué : done_otherwise"},
     "waiting": {"retry": "ce fait est jugé de nouveau à chaque fait reçu"},
 }
 _ADVICE: Final = {
     "piece": "« retry » une fois le fichier remis en ordre, ou verser la pièce de nouveau",
     "waiting": "dire le fait qu'il attend, ou « abandon »",
+    "calendrier": "décider (ONBOARDING_UNUSUAL_HOLIDAYS), puis « retry » pour relire à partir "
+    "de cette année, ou « done_otherwise » pour garder les jours appliqués",
     "silence": "se règle de lui-même dès que l'envoi aboutit",
     "mailbox": "corriger l'adresse (contact_replaced), puis « done_otherwise »",
     "afflux": "vérifier l'émetteur des messages, puis « done_otherwise »",

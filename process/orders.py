@@ -223,6 +223,21 @@ class WorkedDays(Order):
     last_year: int
     closed: dict[str, list[str]]
     opened: dict[str, list[str]] = {}
+    doubts: dict[int, str] = {}
+    """The years for which the library does not give the holidays of the law, and what it says, in
+    French: a person decides."""
+
+    def until(self, year: int) -> WorkedDays:
+        """The same up to the end of that year."""
+
+        def kept(ours: dict[str, list[str]]) -> dict[str, list[str]]:
+            return {
+                name: [day for day in days if int(day[:4]) <= year] for name, days in ours.items()
+            }
+
+        return self.model_copy(
+            update={"last_year": year, "closed": kept(self.closed), "opened": kept(self.opened)}
+        )
 
     def and_later(self, more: WorkedDays) -> WorkedDays:
         """These days and those of later years; what was recorded stays as it was."""

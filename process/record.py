@@ -28,7 +28,7 @@ REJECTED_BYTES: Final = 2_000
 MESSAGE_CHARACTERS: Final = 1_000
 
 
-PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood"]
+PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood", "calendar"]
 
 
 class TakenFact(BaseModel):
@@ -183,6 +183,8 @@ class Record(BaseModel):
     rung_at: datetime | None = None
     """The next rung as foreseen then. One that appears in the past afterwards is skipped: nobody is
     reminded at another hour than that of reminders."""
+    calendar_doubted: int | None = None
+    """The year from which a person asked that the worked days be read again."""
     activated_at: datetime | None = None
     activation_blocked: bool = False
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from process.calendar import (
     MILEO,
     PARIS,
-    CalendarNotCoveredError,
     WorkCalendar,
     at,
     elapsed_before,
@@ -248,14 +247,21 @@ def test_the_monday_of_the_week_of_a_day(day: date) -> None:
 # The calendar is recorded data
 
 
-def test_a_day_beyond_the_recorded_years_is_never_guessed() -> None:
-    small = calendar("metropole", first=2026, last=2026)
-    with pytest.raises(CalendarNotCoveredError):
-        small.is_worked(d("2027-01-01"))
-    with pytest.raises(CalendarNotCoveredError):
-        small.add(d("2026-12-31"), 1)
-    with pytest.raises(CalendarNotCoveredError):
-        small.subtract(d("2026-01-02"), 1)
+def test_a_count_beyond_the_recorded_years_goes_on_and_says_so() -> None:
+    small = WorkCalendar(
+        WorkedDays(first_year=2026, last_year=2026, closed={MILEO: ["2026-12-25"]})
+    )
+    assert small.add(d("2026-12-01"), 3) == d("2026-12-04")
+    assert small.subtract(d("2026-01-02"), 3) == d("2025-12-30")
+    assert small.missed is None, "later years alone can be read"
+    assert small.add(d("2026-12-24"), 300) == d("2028-02-18")
+    assert small.missed == 2028
+    small.missed = None
+    assert small.is_worked(d("2027-01-04"))
+    assert small.missed == 2027
+    assert small.worked_from(d("2029-06-02")) == d("2029-06-04")
+    assert small.count(d("2026-12-31"), d("2030-01-02")) == 784
+    assert small.missed == 2030
 
 
 def test_settings_open_and_close_days() -> None:

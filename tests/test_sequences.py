@@ -5,6 +5,7 @@ A small simulation of the run: facts come in any order, mails are accepted or re
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from process.facts import FactCorrected
 from process.obligations import deadlines
 from process.onboarding import Onboarding
 from process.orders import SentMail
+from process.policy import Policy
 from process.record import IssuedSending, RejectedFact, WaitingFact
 from process.reminders import note_known
 from process.vocabulary import DOE_FAMILY_NAMES
@@ -294,6 +296,29 @@ def test_nothing_that_is_told_ever_breaks_an_onboarding(
         life.looked_at(now)
         now += timedelta(hours=hours)
     for later in (now, now + timedelta(days=40), t("2027-12-30 10:00")):
+        life.live(later, 1)
+        life.looked_at(later)
+
+
+YEARS = [("2026-", "2026-"), ("2026-", "2028-"), ("2026-06-15", "2028-12-29")]
+
+
+@calm
+@given(contracts, lives(), st.lists(st.sampled_from(YEARS), min_size=60, max_size=60), flag)
+def test_no_look_ever_fails_on_what_was_accepted_however_far_it_leads(
+    source: Payload,
+    facts: list[tuple[str, Payload, int, int]],
+    years: list[tuple[str, str]],
+    slow: bool,  # noqa: FBT001 - drawn by hypothesis
+) -> None:
+    life = Life(source, Policy(doe_jo=250, reserve_minor_days=365) if slow else None)
+    now = t("2028-10-02 10:00") if slow else t("2026-03-17 10:00")
+    for (name, payload, hours, luck), (year, other) in zip(facts, years, strict=False):
+        life.tell(name, json.loads(json.dumps(payload).replace(year, other)), now)
+        life.live(now, luck)
+        life.looked_at(now)
+        now += timedelta(hours=hours)
+    for later in (now, t("2029-12-31 23:00"), t("2031-01-02 10:00")):
         life.live(later, 1)
         life.looked_at(later)
 

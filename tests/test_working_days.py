@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import get_args
 
 import holidays
 import pytest
 
-from activities.working_days import public_holidays, read_worked_days
+from activities.working_days import lawful_holidays, public_holidays, read_worked_days
+from process.orders import WorkedDays
 from process.vocabulary import Zone
 from settings import CalendarSettings
 
@@ -56,30 +58,87 @@ def test_only_the_statutory_holidays(zone: Zone, year: int) -> None:
     else:
         abolition = OWN[zone]
         own = {date(year, *abolition)} if abolition else set()
-    assert public_holidays(zone, year) == sorted(national(year) | own)
+    assert public_holidays(zone, year) == lawful_holidays(zone, year) == national(year) | own
 
 
 def test_two_holidays_on_one_day_are_both_seen() -> None:
     # 22 May 2051 in Martinique is both the abolition day and Whit Monday.
     assert easter(2051) + timedelta(days=50) == date(2051, 5, 22)
-    assert set(public_holidays("martinique", 2051)) == national(2051)
+    assert public_holidays("martinique", 2051) == national(2051)
 
 
-def test_a_library_that_forgets_a_holiday_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+Answer = Callable[[int, "set[date]"], None]
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], None]:
+    """Have the library answer otherwise than the law says: ``answer`` changes its days of a year."""
     whole = holidays.country_holidays
 
-    def poorer(*arguments: str, **options: object) -> holidays.HolidayBase:
-        found = whole(*arguments, **options)  # type: ignore[arg-type]
-        for day in (date(2026, 5, 27), date(2027, 7, 14)):
-            if day.year in found.years and day in found:  # `in` reads a further year
+    def plant(answer: Answer) -> None:
+        def changed(
+            country: str, subdivision: str | None = None, *, years: int, language: str
+        ) -> holidays.HolidayBase:
+            found = whole(country, subdivision, years=years, language=language)
+            days = set(found)
+            answer(years, days)
+            for day in set(found) - days:
                 found.pop(day)
-        return found
+            for day in days - set(found):
+                found[day] = "Journée nouvelle"
+            return found
 
-    monkeypatch.setattr(holidays, "country_holidays", poorer)
-    with pytest.raises(LookupError, match="guadeloupe, 2026"):
-        public_holidays("guadeloupe", 2026)
-    with pytest.raises(LookupError, match="metropole, 2027"):
-        public_holidays("metropole", 2027)
+        monkeypatch.setattr(holidays, "country_holidays", changed)
+
+    return plant
+
+
+def ten_then_twelve(year: int, days: set[date]) -> None:
+    """A national holiday fewer in 2027, one more in 2028, and Guadeloupe forgotten in 2026."""
+    days -= {date(2026, 5, 27), date(2027, 7, 14)}
+    if year == 2028:
+        days.add(date(2028, 3, 8))
+
+
+LAW = {"2026-05-27", "2027-05-27", "2028-05-27", "2027-07-14"}
+
+
+def test_a_holiday_more_or_less_is_a_person_s_to_decide(
+    library: Callable[[Answer], None],
+) -> None:
+    library(ten_then_twelve)
+
+    def read(unusual: str) -> WorkedDays:
+        settings = CalendarSettings.model_validate({"unusual_holidays": unusual})
+        return read_worked_days(["guadeloupe"], 2025, 2028, settings)
+
+    asked = read("ask")
+    assert set(asked.closed["guadeloupe"]) >= LAW
+    assert "2028-03-08" not in asked.closed["mileo"], "the last rule known holds"
+    assert sorted(asked.doubts) == [2026, 2027, 2028]
+    assert "zone guadeloupe : mercredi 27 mai 2026 en moins" in asked.doubts[2026]
+    assert "zone metropole : mercredi 14 juillet 2027 en moins" in asked.doubts[2027]
+    assert "mercredi 8 mars 2028 en plus" in asked.doubts[2028]
+
+    law = read("law")
+    assert (law.closed, law.doubts) == (asked.closed, {})
+
+    followed = read("library")
+    assert followed.doubts == {}
+    assert not LAW - {"2027-05-27", "2028-05-27"} & set(followed.closed["guadeloupe"])
+    assert "2028-03-08" in followed.closed["mileo"]
+
+
+def test_a_library_that_does_not_answer_stops_nobody(library: Callable[[Answer], None]) -> None:
+    def broken(_year: int, _days: set[date]) -> None:
+        raise NotImplementedError
+
+    library(broken)
+    days = read_worked_days(["martinique"], 2031, 2031, CalendarSettings())
+    assert set(days.closed["martinique"]) == {
+        day.isoformat() for day in lawful_holidays("martinique", 2031)
+    }
+    assert "ne répond pas" in days.doubts[2031]
 
 
 def test_the_calendar_of_mileo_and_of_each_zone() -> None:

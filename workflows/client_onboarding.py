@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         OpenOnboarding,
         ReadWorkedDays,
         Sending,
+        WorkedDays,
     )
     from process.policy import Policy
     from process.record import Carried, IssuedSending, Record
@@ -271,6 +272,7 @@ class ClientOnboarding:
         policy = Policy.model_validate(opening.policy)
         carried = Carried(record=start, days=opening.calendar, policy=policy)
         self._life = Life(contract, carried, self._alarm)
+        _tell_doubts(self._life, opening.calendar, now)
         if contract.history:
             _take_over(self._life, now)
         return None
@@ -288,12 +290,15 @@ class ClientOnboarding:
             await self._read_signals()
             await _renew_calendar(life)
             now = workflow.now()
+            o.calendar.missed = None
             _let_time_pass(life, now)
             if not o.cancelled:
                 life.reading.start()
             held = deadlines(o, now)
             note_known(o, held, now)
             agenda = look(o, held, now)
+            if await _read_missed_years(life):
+                continue  # Nothing leaves on worked days that were guessed.
             o.record.looked_at, o.record.rung_at = now, agenda.rung_at
             for sending in agenda.sendings:
                 life.dispatch.start(sending, now)
@@ -385,19 +390,44 @@ def _activate(o: Onboarding, now: datetime) -> None:
 
 
 async def _renew_calendar(life: Life) -> None:
-    """Read the worked days of later years well before they are needed (PROCESS 3.6)."""
+    """Read the worked days of later years well before they are needed (PROCESS 3.6), or again from
+    the year that a person asked for."""
+    doubted, life.o.record.calendar_doubted = life.o.record.calendar_doubted, None
+    if doubted is not None:
+        await _read_years(life, doubted, life.days.last_year)
     year = workflow.now().year
-    if life.days.last_year >= year + 2:
-        return
+    if life.days.last_year < year + 2:
+        await _read_years(life, life.days.last_year + 1, year + 3)
+
+
+async def _read_missed_years(life: Life) -> bool:
+    """Read the years that the last look counted on without having them: a fact may lead further
+    than any year does by itself. Whether there were any."""
+    missed = max(life.o.calendar.missed or 0, life.o.guessed_to)
+    if missed <= life.days.last_year:
+        return False
+    await _read_years(life, life.days.last_year + 1, missed + 1)
+    return True
+
+
+async def _read_years(life: Life, first: int, last: int) -> None:
+    o = life.o
+    zones = [site.zone for site in o.contract.sites]
     more = await effects.read_worked_days(
-        ReadWorkedDays(
-            zones=[site.zone for site in life.o.contract.sites],
-            first_year=life.days.last_year + 1,
-            last_year=year + 3,
-        )
+        ReadWorkedDays(zones=zones, first_year=first, last_year=last)
     )
-    life.days = life.days.and_later(more)
-    life.o.calendar = WorkCalendar(life.days)
+    life.days = life.days.until(first - 1).and_later(more)
+    o.calendar = WorkCalendar(life.days)
+    o.fold()
+    for year in range(first, last + 1):
+        o.record.close_point(f"calendrier:{year}")
+    _tell_doubts(life, more, workflow.now())
+
+
+def _tell_doubts(life: Life, read: WorkedDays, now: datetime) -> None:
+    """Holidays that are not those of the law as we know it are a person's to decide on."""
+    for year, message in read.doubts.items():
+        life.o.record.open_point(f"calendrier:{year}", "calendar", message, now)
 
 
 def _take_over(life: Life, now: datetime) -> None:

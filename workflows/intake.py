@@ -219,6 +219,9 @@ class Intake:
             for file in self._o.files:
                 if doe.point_of(file) == fact.id:
                     record.pieces.pop(file.key, None)
+        elif point and point.kind == "calendar" and fact.action == "retry":
+            year = int(point.id.partition(":")[2])
+            record.calendar_doubted = min(year, record.calendar_doubted or year)
         for waiting in [w for w in record.waiting if rules.waiting_id(w) == fact.id]:
             record.waiting.remove(waiting)
             reason = f"en attente de « {waiting.waits_for} », abandonné par {fact.by}"
