@@ -55,8 +55,13 @@ def is_sealed(family: str, read: ReadPiece) -> bool:
 
 def has_original(family: str, read: ReadPiece) -> bool:
     """Whether the untouched file travels in the container: it is sealed, or merging it into the
-    book would undo its signature."""
-    return is_sealed(family, read) or read.signed or family == SIGNED
+    book would undo its signature, or the book has a copy of it that was repaired."""
+    return is_sealed(family, read) or read.signed or family == SIGNED or read.repaired is not None
+
+
+def shown(read: ReadPiece) -> str:
+    """The fingerprint of the file whose pages the book shows."""
+    return read.repaired.sha256 if read.repaired else read.sha256
 
 
 SIGNED: Final = "signed"

@@ -188,6 +188,16 @@ class SecretFound(Order):
     line: int | None = None
 
 
+class ShownCopy(Order):
+    """A copy that the book of the DOE shows in the place of a file, which itself travels in the
+    encrypted container."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+    pages: int
+
+
 class ReadPiece(Order):
     """What was found in a file; without ``refused`` it is kept, byte for byte."""
 
@@ -206,6 +216,12 @@ class ReadPiece(Order):
     secrets: list[SecretFound] = []
     """The first ones that were found."""
     secrets_count: int = 0
+    repaired: ShownCopy | None = None
+    """What stands in the book for a PDF that had to be repaired or relieved of what was joined."""
+    remarks: list[str] = []
+    """What was done to that copy, in French."""
+    attachments: list[str] = []
+    """The names of the harmless files that the PDF carries: set aside with the original."""
 
 
 class PiecesRead(Order):

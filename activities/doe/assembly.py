@@ -99,9 +99,9 @@ async def _of_book(order: DocumentOrder, contents: Contents, register: Register)
         for issued in contents.documents
     ]
     pieces = [
-        _Needed(kept.sha256, piece_path(order.onboarding, kept.sha256), f"la pièce « {one.name} »")
+        _Needed(sha256, piece_path(order.onboarding, sha256), f"la pièce « {one.name} »")
         for one in contents.pieces
-        if one.in_book and (kept := one.kept)
+        if (sha256 := one.in_book)
     ]
     return documents + pieces
 

@@ -133,10 +133,10 @@ def _sources(contents: Contents) -> Iterator[_Source]:
         title = f"{DOCUMENT_KINDS[issued.kind].title} — {reference}"
         yield _Source(issued.sha256, reference, _MINUTES, title, f"le document {reference}")
     for piece in contents.pieces:
-        if piece.in_book and (kept := piece.kept) is not None:
+        if (sha256 := piece.in_book) is not None:
             title = f"{piece.number} {piece.name}"
             called = f"la pièce « {piece.name} »"
-            yield _Source(kept.sha256, piece.number, _chapter(piece), title, called)
+            yield _Source(sha256, piece.number, _chapter(piece), title, called)
 
 
 def _chapter(piece: Piece) -> str:

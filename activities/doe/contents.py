@@ -93,9 +93,12 @@ class Piece(_Entry):
     not_applicable_reason: str | None = None
 
     @property
-    def in_book(self) -> bool:
-        """Whether its pages are part of the book."""
-        return self.kept is not None and not doe.is_sealed(self.family, self.kept)
+    def in_book(self) -> str | None:
+        """The fingerprint of the file whose pages are part of the book: the piece itself, or a
+        copy of it. None for a piece that is not in it."""
+        if self.kept is None or doe.is_sealed(self.family, self.kept):
+            return None
+        return doe.shown(self.kept)
 
     @property
     def packed(self) -> str | None:

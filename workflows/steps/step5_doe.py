@@ -98,7 +98,11 @@ def _original(o: Onboarding, file: StatedPiece) -> dict[str, Any]:
 
 def _read(o: Onboarding, file: StatedPiece | None) -> dict[str, Any] | None:
     read = o.read(file)
-    return read.model_dump(mode="json", exclude={"key", "secrets"}) if read else None
+    if read is None:
+        return None
+    # What does not concern a file is not said: the order is then what it always was.
+    unsaid = {name for name in ("repaired", "remarks", "attachments") if not getattr(read, name)}
+    return read.model_dump(mode="json", exclude={"key", "secrets", *unsaid})
 
 
 def _kept_minutes(o: Onboarding) -> list[StatedPiece]:
