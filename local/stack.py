@@ -35,6 +35,7 @@ from local.mailbox import Mailbox
 from local.ports import LOOPBACK, free_port
 from local.temporal_server import lasting_server
 from reception import Refused, parse_contract, start_onboarding
+from service.adapters import known_sources
 from service.app import create_app, serving
 from service.codec import app_of
 from settings import PREFIX, SettingsError, load_settings
@@ -140,7 +141,7 @@ def _settle(folder: Path, ports: dict[str, int]) -> None:
         "SMTP_PORT": str(ports["smtp"]),
         "SMTP_SECURITY": "none",
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports['http']}",
-        "WEBHOOK_SECRETS": f"local={_kept_secret(folder / 'webhook-secret', _webhook_secret)}",
+        "WEBHOOK_SECRETS": _secrets_of_callers(folder),
         "CODEC_TOKENS": f"local:act={_kept_secret(folder / 'codec-token', secrets.token_urlsafe)}",
         "CODEC_ORIGIN": f"http://{LOOPBACK}:{ports['web']}",
     }
@@ -151,6 +152,15 @@ def _settle(folder: Path, ports: dict[str, int]) -> None:
     )
     for name in ("documents", "inbox"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def _secrets_of_callers(folder: Path) -> str:
+    """One secret for all who call here: a service of ours, and each source, to be tried."""
+    secret = _kept_secret(folder / "webhook-secret", _webhook_secret)
+    own = os.environ.get(f"{PREFIX}SOURCES", "").strip()
+    return ",".join(
+        f"{name}={secret}" for name in ("local", *known_sources(Path(own) if own else None))
+    )
 
 
 def _webhook_secret() -> str:

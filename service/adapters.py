@@ -192,7 +192,7 @@ class Source(Outside):
 
     def _origin(self, field: str) -> str:
         node = self.maps.root[field]
-        return node.path.text if isinstance(node, Value) and node.path else field
+        return (node.place if isinstance(node, Value) else None) or field
 
 
 _LINE: Final = TypeAdapter(Line)

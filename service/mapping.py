@@ -41,11 +41,18 @@ Constant = StrictBool | StrictInt | StrictStr
 _NAME: Final = r"[^.\[\]=]{1,100}"
 _STEP: Final = re.compile(
     rf"\.?(?P<name>{_NAME})|\[(?P<index>[0-9]{{1,3}})\]"
-    rf"|\[(?P<key>{_NAME})=(?P<value>[^\[\]]{{1,100}})\]"
+    rf"|\[(?P<key>{_NAME})=(?P<value>[^\[\]]{{1,100}})\]|(?P<every>\[\*\])"
 )
 _PATH: Final = re.compile(
     rf"{_NAME}(?:\.{_NAME}|\[[0-9]{{1,3}}\]|\[{_NAME}=[^\[\]]{{1,100}}\]){{0,15}}"
 )
+_PATHS: Final = re.compile(
+    rf"{_NAME}(?:\.{_NAME}|\[[0-9]{{1,3}}\]|\[{_NAME}=[^\[\]]{{1,100}}\]|\[\*\]){{0,15}}"
+)
+
+
+_PathStep = str | int | tuple[str, str] | None
+"""A name, a rank, the one element that has a value, every element."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +60,47 @@ class FieldPath:
     """Where a value is in an event: ``data.signers[0].email``, ``fields[name=reference].value``."""
 
     text: str
-    steps: tuple[str | int | tuple[str, str], ...]
+    steps: tuple[_PathStep, ...]
 
     @classmethod
     def parse(cls, value: object) -> FieldPath:
         """The path so written. Raises ``ValueError``."""
+        return cls._parsed(value, _PATH, "data.signers[0].email")
+
+    @classmethod
+    def parse_many(cls, value: object) -> FieldPath:
+        """The same, to several values: ``[*]`` stands for every element of a list."""
+        return cls._parsed(value, _PATHS, "data.signers[*].signed_at")
+
+    @classmethod
+    def _parsed(cls, value: object, form: re.Pattern[str], example: str) -> FieldPath:
         if isinstance(value, FieldPath):
             return value
-        if not isinstance(value, str) or len(value) > _MAX_PATH or not _PATH.fullmatch(value):
-            raise ValueError("chemin attendu (exemple : data.signers[0].email)")
+        if not isinstance(value, str) or len(value) > _MAX_PATH or not form.fullmatch(value):
+            raise ValueError(f"chemin attendu (exemple : {example})")
         return cls(value, tuple(_step(found) for found in _STEP.finditer(value)))
+
+    def find_all(self, value: Any) -> list[Any]:
+        """All that is there. Raises ``ValueError`` like ``find``, and for too many."""
+        if None not in self.steps:
+            found = self.find(value)
+            return [] if found is None else [found]
+        star = self.steps.index(None)
+        items = FieldPath(self.text, self.steps[:star]).find(value)
+        rest = FieldPath(self.text, self.steps[star + 1 :])
+        if not isinstance(items, list):
+            return []
+        all_found = [one for item in items[:MAX_ITEMS] for one in rest.find_all(item)]
+        if len(items) > MAX_ITEMS or len(all_found) > MAX_ITEMS:
+            raise ValueError(f"trop d'éléments ({MAX_ITEMS} au plus)")
+        return all_found
 
     def find(self, value: Any) -> Any:
         """What is there; None for nothing, null or an empty text. Raises ``ValueError`` when
         several elements answer to a selector: no choice is made between them."""
         for step in self.steps:
+            if step is None:
+                raise ValueError("un seul élément attendu")
             if isinstance(step, str):
                 value = value.get(step) if isinstance(value, dict) else None
             elif not isinstance(value, list):
@@ -87,7 +120,9 @@ class FieldPath:
         return None if value == "" else value
 
 
-def _step(found: re.Match[str]) -> str | int | tuple[str, str]:
+def _step(found: re.Match[str]) -> _PathStep:
+    if found["every"] is not None:
+        return None
     if found["name"] is not None:
         return found["name"]
     return int(found["index"]) if found["index"] is not None else (found["key"], found["value"])
@@ -104,6 +139,7 @@ def _scalar_text(value: Any) -> str | None:
 
 
 Where = Annotated[FieldPath, BeforeValidator(FieldPath.parse)]
+Wherever = Annotated[FieldPath, BeforeValidator(FieldPath.parse_many)]
 
 
 # --- Formats --------------------------------------------------------------------------------
@@ -141,14 +177,20 @@ _FORMATS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
+_INSTANTS: Final = ("iso8601", "epoch-seconds", "epoch-milliseconds")
+"""The formats that make an instant of ISO 8601 with its offset."""
+
+
 # --- Mappings --------------------------------------------------------------------------------------
 
 
 class Value(Outside):
     """Where the value of a field comes from; a text alone is its path. ``each`` makes a list of
-    objects: the paths of its ``maps`` start from each element."""
+    objects: the paths of its ``maps`` start from each element. ``latest`` is the last of the
+    instants found at several places."""
 
     path: Where | None = None
+    latest: list[Wherever] | None = Field(default=None, min_length=1, max_length=20)
     constant: Constant | list[Constant] | None = None
     each: Where | None = None
     maps: Group | None = None
@@ -163,13 +205,25 @@ class Value(Outside):
 
     @model_validator(mode="after")
     def _consistent(self) -> Value:
-        if sum(way is not None for way in (self.path, self.constant, self.each)) != 1:
-            raise ValueError("un seul attendu parmi path, constant et each")
+        ways = (self.path, self.constant, self.each, self.latest)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("un seul attendu parmi path, latest, constant et each")
         if (self.each is None) != (self.maps is None):
             raise ValueError("each et maps vont ensemble")
-        if self.path is None and (self.format or self.table):
+        if self.latest is not None:
+            if self.format not in _INSTANTS or self.table:
+                raise ValueError(f"latest demande un format parmi {', '.join(_INSTANTS)}")
+        elif self.path is None and (self.format or self.table):
             raise ValueError("format et table demandent path")
         return self
+
+    @property
+    def place(self) -> str | None:
+        """Where the value is looked for, for a person."""
+        if self.latest:
+            return self.latest[0].text
+        where = self.path or self.each
+        return where.text if where else None
 
 
 class Group(RootModel[dict[str, "Node"]]):
@@ -178,7 +232,7 @@ class Group(RootModel[dict[str, "Node"]]):
 
 def _kind(node: object) -> str | None:
     if isinstance(node, (str, Value)) or (
-        isinstance(node, dict) and node.keys() & {"path", "constant", "each"}
+        isinstance(node, dict) and node.keys() & {"path", "latest", "constant", "each"}
     ):
         return "(value)"
     return "(group)" if isinstance(node, (dict, Group)) else None
@@ -250,6 +304,8 @@ class Reading:
         if isinstance(node, Group):
             taken = {name: self.value(child, place, where) for name, child in node.root.items()}
             return {name: value for name, value in taken.items() if value is not None} or None
+        if node.latest is not None:
+            return self._latest(node, node.latest, place, where)
         path = node.path or node.each
         if path is None:
             return node.constant
@@ -265,6 +321,18 @@ class Reading:
         except ValueError as error:
             self._refuse(at, str(error))
             return None
+
+    def _latest(self, node: Value, paths: list[FieldPath], place: Any, where: str) -> str | None:
+        known = len(self._problems)
+        instants: list[str] = []
+        for path in paths:
+            try:
+                instants += [_taken(node, one) for one in path.find_all(place)]
+            except ValueError as error:
+                self._refuse(where + path.text, str(error))
+        if not instants and not node.optional and len(self._problems) == known:
+            self._refuse(where + paths[0].text, "champ obligatoire absent")
+        return max(instants, key=datetime.fromisoformat, default=None)
 
     def _list(self, maps: Group, found: Any, at: str) -> list[Any]:
         if not isinstance(found, list):

@@ -133,7 +133,7 @@ def test_a_contract_signed_without_its_reference_is_told_with_the_path() -> None
 def test_docusign_is_verified_by_any_of_its_numbered_signatures() -> None:
     secret = b"pk4Yv0cXo8Zt2m1Q7nR5sW9uB3dF6gH8jK0lM2nP4q8="
     # From `openssl dgst -sha256 -hmac SECRET -binary docusign.json | base64`.
-    header = "XUzTiWrDaTpF/DIiBFPXD9OnZIxv0rjm9U7EgHO8VQo="
+    header = "SMPLyulRl2WjdcPWhWjCndR20pRF8CSfdmXldK/vU98="
     body = raw("docusign")
     first = {"X-DocuSign-Signature-1": "b3RoZXI=", "X-DocuSign-Signature-2": header}
     assert DOCUSIGN.verify(first, body, [secret])
@@ -148,8 +148,24 @@ def test_docusign_completes_the_draft_of_its_custom_field() -> None:
     assert event.id == "4d3420b8-ce24-4a0a-8135-63c9bb1d0c7e"
     assert event.content == {
         "reference": "MIL-2026-001",
-        "signed_at": "2026-03-16T10:20:00.453000+00:00",
+        # The last signature; someone who only received it did so three days later.
+        "signed_at": "2026-03-13T16:02:30.113000+00:00",
     }
+
+
+def test_the_last_signature_is_that_of_whoever_signed_last_wherever_they_signed() -> None:
+    changed = payload("docusign")
+    recipients = changed["data"]["envelopeSummary"]["recipients"]
+    recipients["inPersonSigners"] = [{"signedDateTime": "2026-03-14T10:00:00+01:00"}]
+    assert read(DOCUSIGN, changed).content["signed_at"] == "2026-03-14T10:00:00+01:00"
+    path = "data.envelopeSummary.recipients.signers[*].signedDateTime"
+    recipients["signers"][0]["signedDateTime"] = "hier"
+    assert refusal(DOCUSIGN, changed) == [
+        f"{path} : instant attendu (exemple : 2026-03-30T08:00:00+02:00)"
+    ]
+    # Without the recipients, the moment when all was delivered is not taken for a signature.
+    del changed["data"]["envelopeSummary"]["recipients"]
+    assert refusal(DOCUSIGN, changed) == [f"{path} : champ obligatoire absent"]
 
 
 def test_an_envelope_without_its_custom_field_is_told_with_the_path() -> None:
@@ -164,7 +180,7 @@ def test_an_envelope_without_its_custom_field_is_told_with_the_path() -> None:
     del changed["data"]["envelopeSummary"]
     assert refusal(DOCUSIGN, changed) == [
         f"{path} : champ obligatoire absent",
-        "data.envelopeSummary.completedDateTime : champ obligatoire absent",
+        "data.envelopeSummary.recipients.signers[*].signedDateTime : champ obligatoire absent",
     ]
 
 
@@ -342,7 +358,7 @@ def test_the_example_of_the_documentation_can_be_pasted(tmp_path: Path) -> None:
         (
             "reference: ref",
             "reference: {path: ref, constant: A}",
-            "maps.reference : un seul attendu parmi path, constant et each",
+            "maps.reference : un seul attendu parmi path, latest, constant et each",
         ),
         ("format: iso8601", "format: rfc822", "maps.signed_at.format : valeur inconnue"),
         ("format: iso8601", "formats: iso8601", "maps.signed_at.formats : champ inconnu"),

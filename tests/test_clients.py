@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = (ROOT / "docs" / "integration.md").read_text(encoding="utf-8")
+SOURCES_PAGE: Final = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
 
 NOW: Final = datetime.now(PARIS).replace(hour=14, minute=0, second=0, microsecond=0)
 FIRST, SECOND = (NOW + timedelta(days=days) for days in (9, 10))
@@ -219,9 +220,9 @@ async def test_the_http_api_and_the_command_do_turn_empty_lists_into_null(
 # --- The page
 
 
-def _example(name: str, contract: Json) -> str:
+def _example(name: str, contract: Json, page: str = PAGE) -> str:
     """An example of the page as a reader pastes it, told of this contract and of days to come."""
-    [code] = re.findall(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
+    [code] = re.findall(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", page, re.DOTALL)
     days = {"2026-12-03T14:00:00+01:00": FIRST, "2026-12-04T14:00:00+01:00": SECOND}
     for shown, day in days.items():
         code = code.replace(shown, day.isoformat())
@@ -310,6 +311,12 @@ async def test_the_signed_example_runs_against_our_service(
         forged = told | {"SECRET": "whsec_" + base64.b64encode(bytes(32)).decode()}
         _, output, _ = await server.run(*command, folder=here, **forged)
         assert re.findall(r"\n(\d{3})\n", output) == ["401", "401", "401"]
+        # A source, as docs/sources.md has it tried.
+        command = ("bash", "-euo", "pipefail", "-c", _example("source", contract, SOURCES_PAGE))
+        code, output, errors = await server.run(*command, folder=here, **told)
+        assert code == 0, errors
+        assert "signature gardée : elle attend le contrat" in output
+        assert output.endswith("\n202\n")
     finally:
         service.terminate()
         await service.wait()
@@ -322,7 +329,7 @@ async def _served(
     ours = {
         "ONBOARDING_DATABASE_URL": f"sqlite:///{folder / 'onboarding.db'}",
         "ONBOARDING_DOCUMENTS_URL": str(folder / "documents"),
-        "ONBOARDING_WEBHOOK_SECRETS": f"crm={secret}",
+        "ONBOARDING_WEBHOOK_SECRETS": f"crm={secret},docusign={secret}",
     }
     with (folder / "service.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
