@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
+from urllib.parse import unquote
 
 import structlog
 from temporalio import activity, workflow
@@ -38,7 +39,13 @@ _FIELDS: Final[dict[str, str]] = {
 }
 """What is told of a workflow or an activity, by the SDK's own names."""
 
-_ADDRESS: Final = re.compile(r"[^\s<>\"'(),;:=/\\@]+@[^\s<>\"'(),;:=/\\@]+")
+_AT: Final = r"(?:[@\uff20\ufe6b]|&#(?:64|x40);|\\u0040)"
+_ADDRESS: Final = re.compile(
+    rf"(?:(?!{_AT})[^\s<>\"'(),;:=/])+{_AT}[^\s<>\"'(),;:=/\\@]+", re.IGNORECASE
+)
+_ENCODED: Final = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
+_DECODINGS: Final = 4
+"""How many times an address may have been percent-encoded, one in another."""
 _PHONE: Final = re.compile(r"(?<![\w-])(?:\+33\s?|0)[1-9](?:[ .-]?\d{2}){4}(?![\w-])")
 _ID: Final = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 _RUN: Final = re.compile(rf"(?:onboarding|signature)-(?P<reference>{REFERENCE})")
@@ -93,7 +100,15 @@ def reference_of(workflow_id: str) -> str | None:
 
 def masked(text: str) -> str:
     """The text without anything that looks like an e-mail address or a telephone number, and
-    without what would forge another line. The last resort: nothing of the sort should come here."""
+    without what would forge another line. The last resort: nothing of the sort should come here.
+    A path is percent-encoded, perhaps twice: what hides in it is looked for decoded."""
+    decoded = text
+    for _ in range(_DECODINGS):
+        if not _ENCODED.search(decoded):
+            break
+        decoded = unquote(decoded)
+    if _ADDRESS.search(decoded) or _PHONE.search(decoded):
+        text = decoded
     text = _PHONE.sub("‹téléphone›", _ADDRESS.sub("‹adresse›", text))
     return _CONTROL.sub("?", text)
 

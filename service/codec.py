@@ -12,9 +12,10 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -50,6 +51,11 @@ _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    # Of its forms, a browser must say that they come from here: without any referrer, it says null.
+    "Referrer-Policy": "same-origin",
+}
 
 _log: Final = logging.getLogger("onboarding.codec")
 
@@ -97,7 +103,7 @@ class _Doors:
         found = self._access.holder(secret)
         if found is None:
             self._patience.wrong(visitor)
-            _log.warning("jeton refusé")
+            _log.warning("jeton refusé, visiteur %s", visitor or "inconnu")
         return found
 
     def in_session(self, request: Request) -> CodecToken | None:
@@ -207,13 +213,15 @@ def _add_page(app: FastAPI, doors: _Doors, origin: str) -> None:
             token=token, refused=refused, hours=SESSION_SECONDS // 3600, web_ui=origin
         )
         status = HTTPStatus.FORBIDDEN if refused else HTTPStatus.OK
-        return HTMLResponse(text, status, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(text, status, headers=_PAGE_HEADERS)
 
     @app.get("/")
     async def shown(request: Request) -> Response:
         return page(doors.in_session(request))
 
-    @app.post("/connexion", dependencies=[Depends(_from_this_page)])
+    from_this_page = Depends(_FromThisPage(origin))
+
+    @app.post("/connexion", dependencies=[from_this_page])
     async def sign_in(request: Request) -> Response:
         token = doors.holder(request, await _field(request, "jeton"))
         if token is None:
@@ -223,17 +231,27 @@ def _add_page(app: FastAPI, doors: _Doors, origin: str) -> None:
         doors.open(response, token)
         return response
 
-    @app.post("/deconnexion", dependencies=[Depends(_from_this_page)])
+    @app.post("/deconnexion", dependencies=[from_this_page])
     async def sign_out() -> Response:
         response = _back()
         doors.close(response)
         return response
 
 
-def _from_this_page(request: Request) -> None:
-    """Browsers say so of a form; nobody signs another in or out. Raises ``Problem`` (403)."""
-    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise _forbidden("Cette demande vient d’une autre page.")
+class _FromThisPage:
+    """Browsers say where a form comes from; nobody signs another in or out. The page is where it is
+    asked for (``Host``), or on the web UI's ``origin`` behind a proxy."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+
+    def __call__(self, request: Request) -> None:
+        """Raises ``Problem`` (403)."""
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        origin = request.headers.get("origin", self._origin)
+        here = urlsplit(origin).netloc == request.headers.get("host")
+        if site != "same-origin" or not (here or origin == self._origin):
+            raise _forbidden("Cette demande vient d’une autre page.")
 
 
 def _back() -> Response:
@@ -253,8 +271,12 @@ async def _field(request: Request, name: str) -> str:
 def _visitor(request: Request) -> str:
     """Whom the proxy before us says it speaks for, else who speaks. One who lies about it gains
     more tries at what cannot be guessed."""
-    told = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64]
-    return told or (request.client.host if request.client else "")
+    told = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(told))
+    except ValueError:
+        # Nothing, or a text of the sender's own: it is in a log, and would count as somebody else.
+        return request.client.host if request.client else ""
 
 
 def _forbidden(detail: str) -> Problem:

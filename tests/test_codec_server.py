@@ -335,6 +335,25 @@ async def test_a_form_of_another_page_signs_nobody_in_or_out(
         assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", f"{ORIGIN}.example", "null", ""])
+async def test_a_foreign_origin_signs_nobody_in_or_out(
+    http: httpx.AsyncClient, origin: str
+) -> None:
+    for path in ("/connexion", "/deconnexion"):
+        answer = await http.post(path, data={"jeton": "r" * 40}, headers={"Origin": origin})
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
+async def test_the_page_itself_signs_in_where_it_is_and_on_the_web_uis_origin(
+    http: httpx.AsyncClient,
+) -> None:
+    for origin in (str(http.base_url).rstrip("/"), ORIGIN):
+        told = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+        answer = await http.post("/connexion", data={"jeton": "r" * 40}, headers=told)
+        assert answer.status_code == 303, origin
+
+
 async def test_who_guesses_waits_and_the_others_do_not(http: httpx.AsyncClient) -> None:
     guessing = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9"}
     for number in range(10):
@@ -378,14 +397,18 @@ async def test_each_call_leaves_one_line_without_content(
     await http.post("/encode", content=written(CLEAR), headers=bearer(WRITER))
     await http.post("/encode", content=written(CLEAR), headers=bearer(READER))
     await http.post("/connexion", data={"jeton": "r" * 40})
-    await http.post("/connexion", data={"jeton": "Amélie"})
+    for visitor in (b"", b"198.51.100.7, 203.0.113.9", "Amélie".encode()):
+        told = {b"X-Forwarded-For": visitor}
+        await http.post("/connexion", data={"jeton": "Amélie"}, headers=told)
     assert [one.getMessage() for one in caplog.records if one.name == "onboarding.codec"] == [
         "decode par claire : contenus 2, espace default",
         "decode par claire : contenus 2, espace non dit",
         "encode par marc : contenus 1, espace non dit",
         "encode refusé à claire, qui peut lire seulement",
         "connexion de claire (read)",
-        "jeton refusé",
+        "jeton refusé, visiteur 127.0.0.1",
+        "jeton refusé, visiteur 203.0.113.9",
+        "jeton refusé, visiteur 127.0.0.1",
     ]
     assert not [text for text in ("Amélie", "Amelie", "r" * 40, KEY) if text in caplog.text]
 

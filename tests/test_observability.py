@@ -376,6 +376,13 @@ def test_an_exception_tells_its_kinds_and_not_its_words() -> None:
     [
         ("to jean.d'arc@exämple.fr now", "‹adresse›"),
         ("<zoe@example.com>", "<‹adresse›>"),
+        ("GET /onboardings/jean%40exemple.fr 404", "‹adresse›"),
+        ("GET /onboardings/jean%2540exemple.fr?x=%32 404", "‹adresse›"),
+        ("jean&#64;exemple.fr", "‹adresse›"),
+        ('{"to": "jean\\u0040exemple.fr"}', "‹adresse›"),
+        ("GET /x/06%2012%2034%2056%2078", "‹téléphone›"),
+        ("GET /x/%2B33612345678", "‹téléphone›"),
+        ("GET /caf%C3%A9 404", "/caf%C3%A9"),
         ("06 12 34 56 78", "‹téléphone›"),
         ("+33612345678", "‹téléphone›"),
         ("d0612345678f", "d0612345678f"),
@@ -384,7 +391,7 @@ def test_an_exception_tells_its_kinds_and_not_its_words() -> None:
 )
 def test_the_last_resort_masks_addresses_telephones_and_forged_lines(text: str, shown: str) -> None:
     assert shown in masked(text)
-    assert "@" not in masked(text)
+    assert not re.search(r"exemple|@|34", masked(text)) or "d06" in text
 
 
 def test_a_line_of_text_is_one_line() -> None:
