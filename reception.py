@@ -11,13 +11,20 @@ import json
 import re
 from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
 
-from process.contract import Contract, fingerprint
+from process.contract import (
+    Contract,
+    ahead,
+    fingerprint,
+    former_fingerprint,
+    is_that_of,
+    signed_ahead,
+)
 from process.facts import FACTS
 from process.history import problems_of
 from process.refusals import Problem, problems
@@ -32,7 +39,7 @@ from workflows.names import (
 from workflows.page import contract_details, contract_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
     from temporalio.service import RPCError
@@ -144,9 +151,15 @@ def check_contract(value: dict[str, Any]) -> Contract:
         contract = Contract.model_validate(value)
     except ValidationError as error:
         raise Invalid(*problems(error)) from error
-    if past := problems_of(contract):
-        raise Invalid(*past)
+    if found := problems_of(contract) + signed_ahead(contract, datetime.now(UTC)):
+        raise Invalid(*found)
     return contract
+
+
+def check_signature(signed_at: datetime) -> None:
+    """Check when the last signatory signed. Raises ``Invalid`` for a time to come."""
+    if found := ahead(signed_at, datetime.now(UTC)):
+        raise Invalid(*found)
 
 
 def check_fact(name: str, payload: dict[str, Any]) -> None:
@@ -196,8 +209,12 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
 
     sha256 = fingerprint(contract)
     registered = await register.onboarding(contract.reference)
-    if registered is not None and registered.contract_sha256 != sha256:
-        raise other_contract(contract.reference)
+    same = {sha256, former_fingerprint(contract)}
+    if registered is not None:
+        held = await register.contract(contract.reference)
+        if not is_that_of(registered.contract_sha256, contract, held):
+            raise other_contract(contract.reference)
+        same.add(registered.contract_sha256)
     if registered is not None and registered.closed_at is not None:
         return False
     handle = client.get_workflow_handle(workflow_id(contract.reference))
@@ -207,7 +224,7 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
                 f"l'onboarding « {contract.reference} » est au registre mais n'existe plus sur ce "
                 "serveur Temporal"
             )
-        await _refuse_other(known, contract.reference, sha256)
+        await _refuse_other(known, contract.reference, same)
         return False
     try:
         await client.start_workflow(
@@ -231,7 +248,7 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
     except WorkflowAlreadyStartedError:
         # Not yet in the register, or started at this very moment: perhaps with another contract.
         if (known := await _described(handle)) is not None:
-            await _refuse_other(known, contract.reference, sha256)
+            await _refuse_other(known, contract.reference, same)
         return False
     return True
 
@@ -361,10 +378,13 @@ async def _described(
         raise Unanswered(f"« {handle.id} » est en pause sur le serveur Temporal") from error
 
 
-async def _refuse_other(known: WorkflowExecutionDescription, reference: str, sha256: str) -> None:
+async def _refuse_other(
+    known: WorkflowExecutionDescription, reference: str, same: Collection[str]
+) -> None:
     """Refuse when the run was started with another contract. A run that a direct client started
     says nothing of its contract here: the register, once claimed, does."""
-    if await known.memo_value(CONTRACT_MEMO, sha256, type_hint=str) != sha256:
+    sha256: str | None = await known.memo_value(CONTRACT_MEMO, None, type_hint=str)
+    if sha256 is not None and sha256 not in same:
         raise other_contract(reference)
 
 

@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -28,7 +29,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from process.fields import Email, Line
+from process.fields import Day, Email, Line
 from process.policy import Policy
 from process.vocabulary import Zone
 from register.address import with_driver
@@ -101,9 +102,12 @@ def _entries(value: object) -> object:
     return [entry.strip() for entry in value.split(",") if entry.strip()]
 
 
+_DAY: Final[TypeAdapter[date]] = TypeAdapter(Day)
+
+
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text.strip())
+        return _DAY.validate_python(text.strip())
     except ValueError:
         # Not chained: the reader needs the form, not Python's own words.
         raise ValueError(f"date attendue, par exemple 2026-05-15, et non « {text[:40]} »") from None

@@ -12,6 +12,7 @@ from activities.working_days import read_worked_days
 from process import editions
 from process.calendar import paris_day
 from process.contract import Contract, fingerprint
+from process.fields import HELD
 from process.orders import Opening, OpenOnboarding, Projection, ReadWorkedDays, WorkedDays
 from process.refusals import problems
 from register.store import Register
@@ -36,7 +37,7 @@ class RegisterActivities:
 
         Fails with the non-retryable ``InvalidContract``, the problems by field in its details.
         """
-        contract = _valid(order)
+        contract = await self._valid(order)
         reason = await self._register.claim(order, fingerprint(contract))
         days = [paris_day(contract.signed_at), paris_day(order.started_at)]
         if contract.maintenance and isinstance(contract.maintenance.effective, date):
@@ -57,6 +58,19 @@ class RegisterActivities:
             frugal=True,
             edition=editions.CURRENT,
         )
+
+    async def _valid(self, order: OpenOnboarding) -> Contract:
+        try:
+            contract = Contract.model_validate(order.contract, context=HELD)
+        except ValidationError as error:
+            found = [str(problem) for problem in problems(error)]
+        else:
+            # Where another run has the reference, that is the answer.
+            if not order.doubts or await self._register.onboarding(contract.reference):
+                return contract
+            found = order.doubts
+        # Outside the handler: pydantic's error, which quotes the contract, must not be chained.
+        raise ApplicationError("\n".join(found), *found, type="InvalidContract", non_retryable=True)
 
     @activity.defn(name="read_worked_days")
     async def read_worked_days(self, order: ReadWorkedDays) -> WorkedDays:
@@ -89,12 +103,3 @@ class RegisterActivities:
     async def show(self, projection: Projection) -> None:
         """The same, under the name that the timeline shows to its readers."""
         await self.project_onboarding(projection)
-
-
-def _valid(order: OpenOnboarding) -> Contract:
-    try:
-        return Contract.model_validate(order.contract)
-    except ValidationError as error:
-        found = [str(problem) for problem in problems(error)]
-    # Outside the handler: pydantic's error, which quotes the contract, must not be chained.
-    raise ApplicationError("\n".join(found), *found, type="InvalidContract", non_retryable=True)

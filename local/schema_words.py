@@ -44,6 +44,9 @@ MODELS: Final[dict[str, str]] = {
 """By the name of the model; a contract, a fact and the status are described elsewhere."""
 
 FIELDS: Final[dict[str, str]] = {
+    "Site.open_days": "Les jours travaillés sur ce site bien que sa zone les chôme.",
+    "Site.closed_days": "Les jours chômés sur ce site seul : le Vendredi saint d'une commune, une "
+    "fermeture annuelle…",
     "accepted": "Le client accepte-t-il l'avenant ?",
     "accepted_at": "L'instant où le serveur de messagerie l'a accepté ; null sinon.",
     "access": "L'accès au site.",

@@ -9,12 +9,14 @@ so that no look ever fails on what was accepted; the calendar then tells which y
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from copy import copy
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from process.contract import Site
 from process.orders import WorkedDays
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -70,7 +72,7 @@ def monday_of(week: str) -> date:
 
 
 class WorkCalendar:
-    """The worked days of Mileo and of the zones of the sites.
+    """The worked days of Mileo, of the zones of the sites and of the sites that have their own.
 
     Every count takes ``names``: the calendars on which a day must be worked to count; Mileo's
     alone unless said otherwise.
@@ -87,6 +89,21 @@ class WorkCalendar:
         self.missed: int | None = None
         """The latest year that a count reached and that was never read; what was counted there is
         a guess. Whoever looks sets it back before, and has that year read after."""
+
+    def of_sites(self, sites: Iterable[Site]) -> WorkCalendar:
+        """The same with the calendar of each site that has days of its own (``Site.calendar``):
+        they are in the contract, hence never read again."""
+        own = [site for site in sites if site.calendar != site.zone]
+        if all(site.calendar in self._closed for site in own):
+            return self
+        closed, opened = dict(self._closed), dict(self._opened)
+        for site in own:
+            shut = frozenset(site.closed_days)
+            closed[site.calendar] = closed[site.zone] | shut
+            opened[site.calendar] = opened.get(site.zone, _NONE) - shut | frozenset(site.open_days)
+        made = copy(self)
+        vars(made).update(_closed=closed, _opened=opened, _listed={})
+        return made
 
     @property
     def horizon(self) -> tuple[int, int]:

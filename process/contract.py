@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from process.fields import Day, Email, Instant, Line, Listed, Outside, Reference, Text, canonical
+from process.fields import (
+    Day,
+    Email,
+    Instant,
+    Line,
+    Listed,
+    Outside,
+    Reference,
+    Text,
+    canonical,
+    later_field,
+)
+from process.refusals import Problem
 from process.vocabulary import ZONE_TIMEZONES, EquipmentFamily, ProjectKind, Zone
 
 COVERED_YEARS: Final = (2015, 2090)
 """Between which the public holidays of every zone are known, with the years around a contract:
 what begins beyond them, by a mistyped year, could not count a single day."""
+
+CLOCK_DIFFERENCE: Final = timedelta(hours=1)
+"""How far the clock of who signs may be ahead of ours."""
 
 
 class Person(Outside):
@@ -60,6 +75,10 @@ class Site(Outside):
     zone: Zone
     timezone: Line | None = None
     contact: Person | None = None
+    open_days: Listed[Day] = later_field([])
+    """Days worked there although its zone has a holiday, or on a weekend."""
+    closed_days: Listed[Day] = later_field([])
+    """Days not worked there although its zone works: Good Friday in a commune with a temple…"""
 
     @field_validator("timezone")
     @classmethod
@@ -67,6 +86,18 @@ class Site(Outside):
         if value is not None and value not in _timezones():
             raise ValueError("fuseau horaire inconnu (exemple : Europe/Paris)")
         return value
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Site:
+        if both := sorted(set(self.open_days) & set(self.closed_days)):
+            days = ", ".join(day.isoformat() for day in both)
+            raise ValueError(f"un jour est ouvert ou fermé, pas les deux ({days})")
+        return self
+
+    @property
+    def calendar(self) -> str:
+        """The name of the calendar of its worked days: its zone's, unless it has days of its own."""
+        return f"site:{self.code}" if self.open_days or self.closed_days else self.zone
 
     @property
     def clock(self) -> ZoneInfo:
@@ -99,6 +130,13 @@ class PastFact(Outside):
 
     fact: Line
     payload: dict[str, Any]
+
+    def stated(self) -> dict[str, Any]:
+        """What the fact states, however its payload was written."""
+        # Facts are built on the contract: its persons are theirs.
+        from process.facts import stated_by  # noqa: PLC0415
+
+        return {"fact": self.fact, "payload": stated_by(self.fact, self.payload)}
 
 
 class Contract(Outside):
@@ -154,6 +192,34 @@ class Contract(Outside):
         return list(dict.fromkeys(item.family for item in self.equipment))
 
 
+def signed_ahead(contract: Contract, now: datetime) -> list[Problem]:
+    """What is wrong when a contract is signed in the future: no clock can start there."""
+    return ahead(contract.signed_at, now)
+
+
+def ahead(signed_at: datetime, now: datetime) -> list[Problem]:
+    """The same for the signature alone."""
+    if signed_at - now <= CLOCK_DIFFERENCE:
+        return []
+    return [Problem("signed_at", "signature dans le futur (une heure d'écart d'horloge au plus)")]
+
+
 def fingerprint(contract: Contract) -> str:
     """The canonical SHA-256 of a contract: the same contract, however written, is the same."""
-    return hashlib.sha256(canonical(contract.model_dump(mode="json"))).hexdigest()
+    return _sha256(contract.stated())
+
+
+def former_fingerprint(contract: Contract) -> str:
+    """The one of the first release, in registers and memos of then: it told ``+01:00`` from ``Z``."""
+    return _sha256(contract.model_dump(mode="json"))
+
+
+def is_that_of(sha256: str, contract: Contract, held: Contract | None = None) -> bool:
+    """Whether a recorded fingerprint, or the contract ``held`` with it, is that of this contract."""
+    return sha256 in (fingerprint(contract), former_fingerprint(contract)) or (
+        held is not None and fingerprint(held) == fingerprint(contract)
+    )
+
+
+def _sha256(plain: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(plain)).hexdigest()

@@ -6,12 +6,13 @@ a model here, its rule in ``rules`` and its effect in ``onboarding``.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from process.contract import Person
 from process.fields import (
+    HELD,
     Count,
     Day,
     Flag,
@@ -23,6 +24,9 @@ from process.fields import (
     Reference,
     Score,
     Text,
+    Uri,
+    is_held,
+    meaning,
 )
 from process.vocabulary import Decision, DoeFamily, GridResult, Role, Severity
 
@@ -225,6 +229,14 @@ class DeviationDeclared(Fact):
     new_ends_at: Instant | None = None
     effect: Text | None = None
 
+    @model_validator(mode="after")
+    def _ordered(self, info: ValidationInfo) -> DeviationDeclared:
+        starts_at, ends_at = self.new_starts_at, self.new_ends_at
+        # What was taken before this was asked stays readable.
+        if starts_at and ends_at and ends_at <= starts_at and not is_held(info):
+            raise ValueError("new_ends_at doit suivre new_starts_at")
+        return self
+
 
 class TrainingPlanned(Fact):
     TITLE = "La formation des utilisateurs est planifiée"
@@ -297,7 +309,7 @@ class RecetteSignedOff(Fact):
     present: Listed[Present] = Field(min_length=1)
     reserves: Listed[Reserve]
     grid: Listed[GridLine] = []
-    pv_uri: Line | None = None
+    pv_uri: Uri | None = None
     place: Line | None = None
     client_remarks: Text | None = None
     mileo_remarks: Text | None = None
@@ -354,7 +366,7 @@ class DoePieceFiled(Fact):
 
     family: DoeFamily
     name: Line
-    uri: Line | None = None
+    uri: Uri | None = None
     not_applicable_reason: Text | None = None
     equipment: Listed[Reference] = []
 
@@ -522,6 +534,18 @@ class FactCorrected(Fact):
     payload: dict[str, Any]
     by: Line
     reason: Text
+
+    def stated(self) -> dict[str, Any]:
+        """What the new fact states, however its payload was written."""
+        return super().stated() | {"payload": stated_by(self.fact, self.payload)}
+
+
+def stated_by(name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """What the payload of a fact states, however it is written; as it is, when it cannot be read."""
+    try:
+        return FACTS[name].model_validate(payload, context=HELD).stated()
+    except (KeyError, ValidationError):
+        return cast("dict[str, Any]", meaning(payload))
 
 
 def _name(model: type[Fact]) -> str:

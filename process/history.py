@@ -7,12 +7,13 @@ from process.refusals import Problem, told
 from process.rules import Refused, read
 
 
-def problems_of(contract: Contract) -> list[Problem]:
-    """What is wrong in the shape of the past facts, each with the path of its field."""
+def problems_of(contract: Contract, *, held: bool = False) -> list[Problem]:
+    """What is wrong in the shape of the past facts, each with the path of its field; ``held`` by
+    the rules under which the contract was taken before."""
     found = []
     for index, past in enumerate(contract.history):
         try:
-            read(past.fact, (past.payload,))
+            read(past.fact, (past.payload,), held=held)
         except Refused as refused:
             for line in str(refused).splitlines():
                 path, colon, message = line.partition(" : ")

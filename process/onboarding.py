@@ -18,7 +18,7 @@ from process import facts as f
 from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_week, paris_day
 from process.contract import Contract, Person, Site
 from process.facts import FACTS, Fact
-from process.fields import canonical
+from process.fields import HELD, canonical
 from process.orders import IssuedDocument, ReadPiece, Recipient, StatedPiece
 from process.policy import Policy
 from process.record import IssuedSending, Record, TakenFact
@@ -269,7 +269,17 @@ class Onboarding:
         for role in ("decision_maker", "technical_lead", "primary_user", "technical_contact"):
             self.appoint(role, getattr(contract.client, role), record.started_at)
         for taken in record.facts:
-            self._fold(FACTS[taken.fact].model_validate(taken.payload), taken.received_at)
+            fact = FACTS[taken.fact].model_validate(taken.payload, context=HELD)
+            self._fold(fact, taken.received_at)
+
+    @property
+    def calendar(self) -> WorkCalendar:
+        """The worked days, those of each site included."""
+        return self._calendar
+
+    @calendar.setter
+    def calendar(self, calendar: WorkCalendar) -> None:
+        self._calendar = calendar.of_sites(self.contract.sites)
 
     def since(self, edition: int) -> bool:
         """Whether it was opened in that edition of the process, or a later one."""
@@ -360,7 +370,7 @@ class Onboarding:
     @property
     def every_calendar(self) -> tuple[str, ...]:
         """Mileo and every site: the days that count for O15 (PROCESS 3.5)."""
-        return tuple(dict.fromkeys((MILEO, *(site.zone for site in self.contract.sites))))
+        return tuple(dict.fromkeys((MILEO, *(site.calendar for site in self.contract.sites))))
 
     def reminder_at(self, day: date) -> datetime:
         """The hour of reminders on that day, or on the next worked one."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from process import editions
 from process.vocabulary import Party
@@ -286,6 +286,9 @@ class OpenOnboarding(Order):
     run_id: str
     """The first run of the chain: what claims the reference."""
     started_at: datetime
+    doubts: list[str] = Field(default=[], exclude_if=lambda doubts: not doubts)
+    """Why the contract is not valid by the rules of today, in French: no run is opened with it,
+    while one that was opened before they came goes on."""
 
 
 class Opening(Order):

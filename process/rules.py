@@ -17,7 +17,7 @@ from process import codes, doe, editions, french, open_points
 from process import facts as f
 from process.calendar import elapsed_hours, iso_week, paris_day, start_of
 from process.facts import FACTS, Fact
-from process.fields import canonical
+from process.fields import HELD, canonical
 from process.obligations import OBLIGATIONS
 from process.onboarding import Onboarding, Phase, ReserveStory
 from process.record import TakenFact, WaitingFact
@@ -55,8 +55,11 @@ class AlreadyKnown(Exception):  # noqa: N818
     """The fact states what is already held, or its ``fact_id`` was counted."""
 
 
-def read(name: str, arguments: tuple[Any, ...]) -> tuple[Fact, dict[str, Any]]:
-    """Check the shape of a fact: exactly one JSON object with known, well-formed fields.
+def read(
+    name: str, arguments: tuple[Any, ...], *, held: bool = False
+) -> tuple[Fact, dict[str, Any]]:
+    """Check the shape of a fact: exactly one JSON object with known, well-formed fields; ``held``
+    by the rules under which it was taken before (see ``process.fields``).
 
     Returns:
         The fact, and its payload in canonical form (as the record keeps it).
@@ -72,7 +75,7 @@ def read(name: str, arguments: tuple[Any, ...]) -> tuple[Fact, dict[str, Any]]:
     try:
         if len(canonical(arguments[0])) > MAX_PAYLOAD_BYTES:
             raise Refused(f"contenu trop volumineux ({MAX_PAYLOAD_BYTES} octets au plus)")
-        fact = model.model_validate(arguments[0])
+        fact = model.model_validate(arguments[0], context=HELD if held else None)
     except ValidationError as error:
         raise Refused(*problems(error)) from None
     except (TypeError, ValueError, RecursionError):
@@ -80,9 +83,30 @@ def read(name: str, arguments: tuple[Any, ...]) -> tuple[Fact, dict[str, Any]]:
     return fact, fact.model_dump(mode="json", exclude_unset=True)
 
 
+def reads_as_before(o: Onboarding) -> bool:
+    """Whether facts are read by the form and compared by the letter, as in the first edition."""
+    return not o.since(editions.SECOND)
+
+
 def fingerprint(name: str, payload: dict[str, Any]) -> str:
-    """What tells whether two facts of one ``fact_id`` are the same."""
+    """The SHA-256 of a name and plain data."""
     return hashlib.sha256(canonical([name, payload])).hexdigest()
+
+
+def counted_as(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any]) -> str:
+    """What tells whether two facts of one ``fact_id`` are the same, however they are written."""
+    return fingerprint(name, payload if reads_as_before(o) else fact.stated())
+
+
+def same_statement(o: Onboarding, name: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two payloads that were taken or read state the same."""
+    if reads_as_before(o):
+        return one == other
+    model = FACTS[name]
+    return (
+        model.model_validate(one, context=HELD).stated()
+        == model.model_validate(other, context=HELD).stated()
+    )
 
 
 def waiting_id(waiting: WaitingFact) -> str:
@@ -99,7 +123,8 @@ def judge(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any], now: da
         AlreadyKnown: it is held already.
     """
     if fact.fact_id is not None and (counted := o.record.fact_ids.get(fact.fact_id)):
-        if counted != fingerprint(name, payload):
+        # Of before editions: by the letter.
+        if counted not in (counted_as(o, name, fact, payload), fingerprint(name, payload)):
             raise Refused(f"fact_id : « {fact.fact_id} » a déjà servi pour un autre fait")
         raise AlreadyKnown
     if o.cancelled and not isinstance(fact, f.OnboardingCancelled | f.OpenPointSettled):
@@ -235,7 +260,7 @@ def _open_site(o: Onboarding, code: str, instants: dict[str, datetime]) -> None:
     site = o.site(code)
     for path, instant in instants.items():
         day = instant.astimezone(site.clock).date()
-        if o.calendar.is_holiday(day, site.zone):
+        if o.calendar.is_holiday(day, site.calendar):
             raise Refused(Problem(path, f"{french.full_date(day)} est férié sur le site {code}"))
 
 
@@ -378,6 +403,9 @@ def _(o: Onboarding, fact: f.DeviationDeclared, _now: datetime) -> None:
     phase = _known_phase(o, fact.phase, "phase")
     if phase.declarations and _same(phase.declarations[-1][0], fact):
         raise AlreadyKnown
+    starts_at = fact.new_starts_at or phase.slot.starts_at
+    if o.since(editions.SECOND) and fact.new_ends_at and fact.new_ends_at <= starts_at:
+        raise Refused(Problem("new_ends_at", f"doit suivre le début de la phase {phase.id}"))
 
 
 # Step 3
@@ -694,7 +722,10 @@ def _(o: Onboarding, fact: f.InterviewHeld, _now: datetime) -> None:
 def _(o: Onboarding, fact: f.ContactReplaced, _now: datetime) -> None:
     if fact.role == "delegate":
         raise Refused(Problem("role", "un délégué se déclare au procès-verbal de recette"))
-    if _same(o.persons.get(fact.role), fact.person):
+    held = o.persons.get(fact.role)
+    if _same(held, fact.person):
+        raise AlreadyKnown
+    if held and not reads_as_before(o) and held.stated() == fact.person.stated():
         raise AlreadyKnown
 
 
@@ -795,7 +826,7 @@ def corrected(o: Onboarding, fact: f.FactCorrected, now: datetime) -> tuple[int,
     if fact.fact in _NOT_CORRECTED or fact.fact not in FACTS:
         raise Refused(Problem("fact", f"« {fact.fact[:100]} » ne se corrige pas"))
     try:
-        new, payload = read(fact.fact, (fact.payload,))
+        new, payload = read(fact.fact, (fact.payload,), held=reads_as_before(o))
     except Refused as refused:
         lines = str(refused).splitlines()
         raise Refused(*(f"payload.{line}" for line in lines)) from None
@@ -815,7 +846,7 @@ def corrected(o: Onboarding, fact: f.FactCorrected, now: datetime) -> tuple[int,
         raise Waits(fact.fact, about=about if fact.key else "")
     index = positions[-1]
     before = record.facts[index]
-    if _without_id(before.payload) == _without_id(payload):
+    if same_statement(o, fact.fact, _without_id(before.payload), _without_id(payload)):
         raise AlreadyKnown
     _check_horizon(o, new)
     earlier = o.as_of(record.facts[:index])
@@ -837,7 +868,7 @@ def _judged_at(new: Fact, before: TakenFact, now: datetime) -> datetime:
     """A correction is judged as of the fact it corrects, but a start that changes is announced
     now: the notice runs from now."""
     if isinstance(new, f.PhasePlanned):
-        old = f.PhasePlanned.model_validate(before.payload)
+        old = f.PhasePlanned.model_validate(before.payload, context=HELD)
         if (old.starts_at, old.site) != (new.starts_at, new.site):
             return now
     return before.received_at

@@ -20,7 +20,8 @@ from sqlalchemy import event, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from process.contract import Contract
+from process.contract import Contract, is_that_of
+from process.fields import HELD
 from process.orders import IssuedDocument
 from register.address import with_driver
 from register.models import (
@@ -230,7 +231,7 @@ class Register:
         None: it is ours, now or already. Otherwise the reason why it is not, in French.
         ``order.contract`` is valid; ``sha256`` is its canonical fingerprint.
         """
-        contract = Contract.model_validate(order.contract)
+        contract = Contract.model_validate(order.contract, context=HELD)
         new = self._insert(Onboarding).values(
             reference=contract.reference,
             contract_sha256=sha256,
@@ -249,7 +250,8 @@ class Register:
             holder = await session.get_one(Onboarding, contract.reference)
         if holder.run_id == order.run_id:
             return None
-        if holder.contract_sha256 == sha256:
+        held = Contract.model_validate(holder.contract, context=HELD)
+        if is_that_of(holder.contract_sha256, contract, held):
             return (
                 f"le contrat {contract.reference} est déjà connu : "
                 f"son onboarding est {holder.workflow_id}"
@@ -273,7 +275,7 @@ class Register:
             )
         if contract is None:
             raise KeyError(reference)
-        return Contract.model_validate(contract)
+        return Contract.model_validate(contract, context=HELD)
 
     async def onboarding(self, reference: str) -> RegisteredOnboarding | None:
         """The last known picture of an onboarding, if its reference was ever claimed."""

@@ -10,10 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from process.contract import Contract, fingerprint
+from process.fields import HELD
 from process.refusals import problems
 from reception import (
     Invalid,
     check_contract,
+    check_signature,
     other_contract,
     parse_object,
     start_onboarding,
@@ -91,6 +93,7 @@ class Contracts:
             event = SignatureEvent.model_validate(value)
         except ValidationError as error:
             raise Invalid(*problems(error)) from error
+        check_signature(event.signed_at)
         reference = event.reference
         if (known := await self._known(reference)) is not None:
             if known.signed_at != event.signed_at:
@@ -163,8 +166,18 @@ class Contracts:
 
 def _says(kept: RegisteredDraft, given: RegisteredDraft) -> bool:
     """Whether what is kept says what is given: a complete contract is no longer changed."""
-    same_draft = given.contract is None or kept.contract == given.contract
+    same_draft = (
+        given.contract is None
+        or kept.contract == given.contract
+        or (kept.contract is not None and _stated(kept.contract) == _stated(given.contract))
+    )
     return same_draft and (given.signed_at is None or _same_instant(kept, given.signed_at))
+
+
+def _stated(draft: dict[str, Any]) -> dict[str, Any]:
+    """What a draft states, however it was written."""
+    whole = {**draft, "signed_at": _UNSIGNED}
+    return Contract.model_validate(whole, context=HELD).stated()
 
 
 def _same_instant(kept: RegisteredDraft, signed_at: str) -> bool:

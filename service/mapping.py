@@ -22,11 +22,13 @@ from pydantic import (
     StrictInt,
     StrictStr,
     Tag,
+    TypeAdapter,
+    ValidationError,
     model_validator,
 )
 
-from process.fields import MAX_ITEMS, Outside
-from process.refusals import Problem
+from process.fields import MAX_ITEMS, Instant, Outside
+from process.refusals import Problem, problems
 from reception import Invalid
 
 _MAX_PATH: Final = 500
@@ -147,12 +149,12 @@ Wherever = Annotated[FieldPath, BeforeValidator(FieldPath.parse_many)]
 
 def _iso8601(value: Any) -> str:
     try:
-        instant = datetime.fromisoformat(value.strip())
-    except (AttributeError, ValueError):
-        raise ValueError("instant attendu (exemple : 2026-03-30T08:00:00+02:00)") from None
-    if instant.tzinfo is None:
-        raise ValueError("fuseau manquant (exemple : 2026-03-30T08:00:00+02:00)")
-    return instant.isoformat()
+        return _INSTANT.validate_python(value).isoformat()
+    except ValidationError as error:
+        raise ValueError(problems(error)[0].message) from None
+
+
+_INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(Instant)
 
 
 def _epoch(value: Any, unit: timedelta, digits: int) -> str:

@@ -169,7 +169,7 @@ class Case:
         fact, canonical = rules.read(name, (payload,))
         rules.judge(self.o, name, fact, canonical, t(at))
         if fact.fact_id:
-            self.o.record.fact_ids[fact.fact_id] = rules.fingerprint(name, canonical)
+            self.o.record.fact_ids[fact.fact_id] = rules.counted_as(self.o, name, fact, canonical)
         self.o.take(name, fact, canonical, t(at))
         return self
 

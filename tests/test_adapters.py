@@ -256,7 +256,9 @@ def test_a_source_may_sign_as_our_own_clients_do() -> None:
         ("2026-03-16T10:20:00", "at : fuseau manquant (exemple : 2026-03-30T08:00:00+02:00)"),
         ("2026-03-16", "at : fuseau manquant (exemple : 2026-03-30T08:00:00+02:00)"),
         ("demain", "at : instant attendu (exemple : 2026-03-30T08:00:00+02:00)"),
-        (1773656400, "at : instant attendu (exemple : 2026-03-30T08:00:00+02:00)"),
+        (1773656400, "at : texte ISO 8601 attendu, pas un nombre"),
+        ("1.7736E+09", "at : texte ISO 8601 attendu, pas un nombre"),
+        ("2026-W12-1T10:20:00Z", "at : instant attendu (exemple : 2026-03-30T08:00:00+02:00)"),
         ("1926-03-16T10:20:00Z", "at : année hors limites (2000 à 2099)"),
     ],
 )

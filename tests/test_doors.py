@@ -205,6 +205,27 @@ async def test_a_draft_and_its_signature_meet_in_either_order(door: Door) -> Non
     settled(await door.post("/contracts", {**draft, **signature}), 200, "known")
 
 
+async def test_a_signature_in_utc_and_the_contract_in_paris_time_are_one(door: Door) -> None:
+    draft, signature = parts(a_contract())
+    utc = datetime.fromisoformat(signature["signed_at"]).astimezone(UTC).isoformat()
+    settled(await door.post("/contracts", draft), 202, "draft")
+    settled(await door.post("/contracts", {**draft, "history": None}), 202, "draft")
+    settled(
+        await door.post("/contracts", {**signature, "signed_at": utc}, secret=SIGN), 202, "started"
+    )
+    settled(await door.post("/contracts", {**draft, **signature}), 200, "known")
+    settled(await door.post("/contracts", {**draft, "signed_at": utc}), 200, "known")
+
+
+async def test_a_signature_of_tomorrow_is_refused(door: Door) -> None:
+    draft, signature = parts(a_contract())
+    tomorrow = {**signature, "signed_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    for body in ({**draft, **tomorrow}, tomorrow):
+        [(path, reason)] = refused(await door.post("/contracts", body), 422)
+        assert path == "signed_at"
+        assert reason.startswith("signature dans le futur")
+
+
 async def test_a_draft_may_change_until_it_is_signed_and_no_longer(door: Door) -> None:
     draft, signature = parts(a_contract())
     await door.post("/contracts", {**draft, "project_kind": "new"})

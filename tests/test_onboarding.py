@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from local.scenarios import play_new, play_replacement
 from local.stage import stage
 from process.calendar import paris
+from tests import builders
 from tests.playing import (
     OPENS_AT,
     PickyMailbox,
@@ -365,6 +366,31 @@ async def test_a_contract_that_is_not_one_fails_at_once_with_the_paths(on_stage:
         assert cause.type == "InvalidContract"
         if isinstance(contract, dict):
             assert "signed_at : champ obligatoire absent" in cause.message
+
+
+async def test_a_contract_started_past_the_doors_is_held_to_the_rules_of_the_doors(
+    on_stage: Stage,
+) -> None:
+    """What the first edition took and its runs still read: an exponent for a date, a name that
+    nobody can read, a signature of tomorrow."""
+    client = on_stage.environment.client
+    wrong = (
+        ({"signed_at": "1.7640E+09"}, "signed_at : texte ISO 8601 attendu, pas un nombre"),
+        ({"signed_at": "2099-01-01T00:00:00Z"}, "signed_at : année hors du calendrier"),
+        ({"signed_at": "2089-01-01T00:00:00Z"}, "signed_at : signature dans le futur"),
+        ({"client__name": "\u200b"}, "client.name : texte vide ou trop court"),
+    )
+    for number, (changes, expected) in enumerate(wrong):
+        body = builders.contract(reference=f"WRONG-{number}", **changes)
+        handle = await client.start_workflow(
+            WORKFLOW_TYPE, body, id=f"onboarding-WRONG-{number}", task_queue=TASK_QUEUE
+        )
+        with pytest.raises(WorkflowFailureError) as failure:
+            await asyncio.wait_for(handle.result(), 10)
+        cause = failure.value.cause
+        assert isinstance(cause, ApplicationError)
+        assert (cause.type, expected in cause.message) == ("InvalidContract", True), cause.message
+        assert await on_stage.register.onboarding(f"WRONG-{number}") is None
 
 
 async def test_a_reference_in_use_ends_a_second_run_without_a_mail(on_stage: Stage) -> None:

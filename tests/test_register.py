@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.register import RegisterActivities
-from process.contract import Contract, fingerprint
+from process.contract import Contract, fingerprint, former_fingerprint
 from process.orders import (
     DocumentOrder,
     IssuedDocument,
@@ -210,6 +210,21 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
 
 
 # Claiming a reference
+
+
+@pytest.mark.parametrize("made_by", [former_fingerprint, fingerprint])
+async def test_a_contract_written_otherwise_is_known(
+    register: Register, made_by: Callable[[Contract], str]
+) -> None:
+    given = opening()
+    sha256 = made_by(Contract.model_validate(given.contract))
+    assert await register.claim(given, sha256) is None
+    same = await claim(register, opening("run-2", signed_at="2026-04-30T16:00:00Z"))
+    assert same is not None
+    assert "déjà connu" in same
+    other = await claim(register, opening("run-3", project_kind="extension"))
+    assert other is not None
+    assert "autre contrat" in other
 
 
 async def test_a_claim_holds_for_its_run_only(register: Register) -> None:

@@ -22,7 +22,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from process import editions, invited, maintenance, rules
     from process.calendar import WorkCalendar, at, paris_day
-    from process.contract import Contract
+    from process.contract import Contract, signed_ahead
+    from process.fields import HELD
     from process.history import problems_of
     from process.obligations import deadlines
     from process.onboarding import Onboarding
@@ -54,6 +55,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.step7_evaluation import closing
 
 
+_INVALID: Final = "InvalidContract"
 _FLOOD_PATCH: Final = "flood"
 _READ_AT_ONCE: Final = 500
 """Signals read in one workflow task: some tenths of a second of the two that it may take."""
@@ -124,11 +126,11 @@ class ClientOnboarding:
             ApplicationError: ``InvalidContract``, with the path of each field: the only way a
                 run fails.
         """
-        contract = _read_contract(arguments)
+        contract = _read_contract(arguments, HELD)
         carried = arguments[1] if len(arguments) > 1 else None
         if carried is not None:
             self._life = Life(contract, Carried.model_validate(carried), self._alarm)
-        elif refusal := await self._open(contract):
+        elif refusal := await self._open(contract, arguments):
             return {"outcome": "duplicate", "reason": refusal}
         try:
             await self._live()
@@ -248,20 +250,38 @@ class ClientOnboarding:
 
     # The life of the run
 
-    async def _open(self, contract: Contract) -> str | None:
-        """Claim the reference and read what the run must know; the reason if it is not ours."""
+    async def _open(self, held: Contract, arguments: Sequence[Any]) -> str | None:
+        """Claim the reference and read what the run must know; the reason if it is not ours.
+
+        The contract is read by the rules of today, and refused by the opening, so that a run whose
+        opening is in its history stays open with the contract as it was ``held`` then.
+        """
         now = workflow.now()
+        contract, doubts = held, list[str]()
+        try:
+            contract = _read_contract(arguments)
+        except ApplicationError as invalid:
+            doubts = list(invalid.details[0])
+        doubts += [str(problem) for problem in signed_ahead(contract, now)]
         info = workflow.info()
-        opening = await effects.open_onboarding(
-            OpenOnboarding(
-                contract=contract.model_dump(mode="json"),
-                workflow_id=info.workflow_id,
-                run_id=info.first_execution_run_id,
-                started_at=now,
+        try:
+            opening = await effects.open_onboarding(
+                OpenOnboarding(
+                    contract=contract.model_dump(mode="json"),
+                    workflow_id=info.workflow_id,
+                    run_id=info.first_execution_run_id,
+                    started_at=now,
+                    doubts=doubts,
+                )
             )
-        )
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == _INVALID:
+                raise _invalid_contract([str(line) for line in error.cause.details]) from None
+            raise
         if not opening.claimed:
             return opening.reason or "référence déjà utilisée"
+        if opening.edition < editions.SECOND:
+            contract = held
         start = Record(
             started_at=now,
             looked_at=now,
@@ -472,17 +492,17 @@ def _as_sending(o: Onboarding, reminder: Reminder) -> Sending:
     return mail(o, kind, [reminder.to], {"items": items}, subject=subject)
 
 
-def _read_contract(arguments: Sequence[Any]) -> Contract:
+def _read_contract(arguments: Sequence[Any], context: dict[str, bool] | None = None) -> Contract:
     if any(isinstance(argument, Undecipherable) for argument in arguments):
         # Not the contract's fault: the task is tried again until the worker is given the key.
         raise RuntimeError("la clé qui a chiffré ce contrat manque à ce worker")
     try:
         if not _is_one_contract(arguments):
             raise _invalid_contract(["un seul objet JSON est attendu : le contrat"])
-        contract = Contract.model_validate(arguments[0])
+        contract = Contract.model_validate(arguments[0], context=context)
     except ValidationError as error:
         raise _invalid_contract([str(problem) for problem in problems(error)]) from None
-    if past := problems_of(contract):
+    if past := problems_of(contract, held=context is HELD):
         raise _invalid_contract([str(problem) for problem in past])
     return contract
 
@@ -497,7 +517,7 @@ def _invalid_contract(found: list[str]) -> ApplicationError:
     return ApplicationError(
         "contrat invalide\n" + "\n".join(found),
         found,
-        type="InvalidContract",
+        type=_INVALID,
         non_retryable=True,
     )
 

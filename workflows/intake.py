@@ -48,7 +48,7 @@ class Intake:
         Raises:
             Refused: it cannot be taken; the record has not changed.
         """
-        fact, payload = rules.read(name, tuple(arguments))
+        fact, payload = rules.read(name, tuple(arguments), held=rules.reads_as_before(self._o))
         answer = self._weigh(name, fact, payload, now)
         if answer.outcome == "accepted":
             self.try_waiting(now)
@@ -68,7 +68,7 @@ class Intake:
         place = 0
         while place < len(record.waiting):
             waiting = record.waiting.pop(place)
-            fact, payload = rules.read(waiting.fact, (waiting.payload,))
+            fact, payload = rules.read(waiting.fact, (waiting.payload,), held=True)
             try:
                 answer = self._weigh(waiting.fact, fact, payload, now)
             except rules.Refused as refused:
@@ -109,34 +109,44 @@ class Intake:
         except rules.AlreadyKnown:
             return FactAnswer(outcome="known", message="Déjà connu : rien ne change.")
         except rules.Waits as waits:
-            if not any((w.fact, w.payload) == (name, payload) for w in record.waiting):
+            if not (waiting := self._that_waits(name, payload)):
                 size = sum(len(canonical(w.payload)) for w in record.waiting)
                 full = len(record.waiting) >= rules.MAX_WAITING
                 if full or size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
                     raise rules.Refused("trop de faits attendent déjà") from None
-                record.waiting.append(
-                    WaitingFact(
-                        fact=name,
-                        payload=payload,
-                        waits_for=str(waits),
-                        until=waits.until,
-                        about=waits.about[:MESSAGE_CHARACTERS],
-                        received_at=now,
-                    )
+                waiting = WaitingFact(
+                    fact=name,
+                    payload=payload,
+                    waits_for=str(waits),
+                    until=waits.until,
+                    about=waits.about[:MESSAGE_CHARACTERS],
+                    received_at=now,
                 )
-            waiting = next(w for w in record.waiting if (w.fact, w.payload) == (name, payload))
+                record.waiting.append(waiting)
             return FactAnswer(outcome="waiting", message=_told_to_wait(waiting))
         if isinstance(fact, FactCorrected):
             self._correct(fact, now)
         # Only now: a correction may still have been refused, and be sent again.
         if fact.fact_id is not None:
-            record.fact_ids[fact.fact_id] = rules.fingerprint(name, payload)
+            record.fact_ids[fact.fact_id] = rules.counted_as(self._o, name, fact, payload)
         self._o.take(name, fact, payload, now)
         if isinstance(fact, DoePieceFiled):
             self._read_again(fact)
         if isinstance(fact, OpenPointSettled):
             self._settle(fact, now)
         return FactAnswer(outcome="accepted", message="Accepté.")
+
+    def _that_waits(self, name: str, payload: dict[str, Any]) -> WaitingFact | None:
+        """The fact in waiting that states the same, however it was written."""
+        return next(
+            (
+                waiting
+                for waiting in self._o.record.waiting
+                if waiting.fact == name
+                and rules.same_statement(self._o, name, waiting.payload, payload)
+            ),
+            None,
+        )
 
     def _correct(self, fact: FactCorrected, now: datetime) -> None:
         """Replace what a fact stated. Everything is derived again; what had left with another

@@ -23,6 +23,7 @@ from activities.doe.contents import Contents, Original, Piece, contents_of
 from activities.printing.rendering import DocumentImpossible, render
 from process.contract import Contract
 from process.documents import DOCUMENT_KINDS
+from process.fields import HELD
 from process.orders import DocumentOrder
 from process.vocabulary import DOE_FAMILY_NAMES
 
@@ -95,7 +96,9 @@ def make(job: child.Job) -> child.Job:
     """
     order = DocumentOrder.model_validate(job["order"])
     contents = contents_of(order)
-    stated = _Stated(order, Contract.model_validate(job["contract"]), contents, job["former"])
+    stated = _Stated(
+        order, Contract.model_validate(job["contract"], context=HELD), contents, job["former"]
+    )
     target = Path(job["target"])
     parts = [
         _ready(source, Path(job["files"][source.sha256]), target.with_suffix(f".{number}"))

@@ -20,6 +20,7 @@ from pyzipper.zipfile_aes import AESZipInfo
 from activities.doe import child
 from activities.doe.contents import Contents, contents_of
 from process.contract import Contract
+from process.fields import HELD
 from process.french import plural
 from process.orders import DocumentOrder, ReadPiece
 
@@ -105,7 +106,7 @@ def pack(job: child.Job) -> child.Job:
     Raises Trouble, naming the piece, when a file can no longer be read.
     """
     order = DocumentOrder.model_validate(job["order"])
-    contract = Contract.model_validate(job["contract"])
+    contract = Contract.model_validate(job["contract"], context=HELD)
     contents = contents_of(order)
     with pyzipper.AESZipFile(
         job["target"], "w", compression=pyzipper.ZIP_DEFLATED, encryption=pyzipper.WZ_AES
