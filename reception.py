@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from process.calendar import paris
 from process.contract import (
     Contract,
     ahead,
@@ -28,6 +29,7 @@ from process.contract import (
 from process.facts import FACTS
 from process.history import problems_of
 from process.refusals import Problem, problems
+from process.vocabulary import OVER
 from workflows.names import (
     CONTRACT_MEMO,
     LONE_SIGNATURE_TYPE,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from temporalio.service import RPCError
 
     from process.orders import FactAnswer
-    from register.store import Register
+    from register.store import Register, RegisteredOnboarding
 
 T = TypeVar("T")
 
@@ -195,7 +197,11 @@ def _no_constant(name: str) -> NoReturn:
 async def start_onboarding(client: Client, register: Register, contract: Contract) -> bool:
     """Start the onboarding of that contract; False when this very contract is already known.
 
-    Raises ``Refused`` when the reference is used by another contract.
+    A run that ended before it opened (cancelled or terminated while no worker was there, or given a
+    contract that was none) holds nothing: nobody was told of it, and the reference is free again.
+
+    Raises ``Refused`` when the reference is used by another contract, or by an onboarding that was
+    stopped by force.
     """
     from temporalio.common import (
         SearchAttributePair,
@@ -208,7 +214,8 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
     from workflows.search_attributes import CLIENT_NAME, CONTRACT_REFERENCE
 
     sha256 = fingerprint(contract)
-    registered = await register.onboarding(contract.reference)
+    handle = client.get_workflow_handle(workflow_id(contract.reference))
+    registered = await _holder(register, handle, contract.reference)
     same = {sha256, former_fingerprint(contract)}
     if registered is not None:
         held = await register.contract(contract.reference)
@@ -216,8 +223,9 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
             raise other_contract(contract.reference)
         same.add(registered.contract_sha256)
     if registered is not None and registered.closed_at is not None:
+        if _stopped_at(registered, None) is not None:
+            raise _stopped(contract.reference)
         return False
-    handle = client.get_workflow_handle(workflow_id(contract.reference))
     if registered is not None:
         if (known := await _described(handle)) is None:
             raise Refused(
@@ -225,6 +233,8 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
                 "serveur Temporal"
             )
         await _refuse_other(known, contract.reference, same)
+        if _broke_off(known):
+            raise _stopped(contract.reference)
         return False
     try:
         await client.start_workflow(
@@ -232,7 +242,8 @@ async def start_onboarding(client: Client, register: Register, contract: Contrac
             contract.model_dump(mode="json", exclude_none=True),
             id=workflow_id(contract.reference),
             task_queue=TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            # A former run that the register does not know never opened.
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             memo={CONTRACT_MEMO: sha256},
             search_attributes=TypedSearchAttributes(
@@ -335,7 +346,10 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def read_status(client: Client, register: Register, reference: str) -> dict[str, Any]:
-    """The ``status`` of an onboarding: from the run, or from the register once it is over."""
+    """The ``status`` of an onboarding: from the run, or from the register once it is over.
+
+    Raises ``Unknown``, also for a run that ended before it opened, and ``Unanswered``.
+    """
     from temporalio.client import (
         WorkflowExecutionStatus,
         WorkflowQueryFailedError,
@@ -347,19 +361,69 @@ async def read_status(client: Client, register: Register, reference: str) -> dic
     if known is None or known.status is not WorkflowExecutionStatus.RUNNING:
         registered = await register.onboarding(reference)
         if registered is not None and registered.status is not None:
-            return registered.status
+            return last_status(registered, known)
         if known is None:
             raise unknown(reference)
+        if _broke_off(known):
+            raise Unknown(
+                f"l'onboarding « {reference} » s'est arrêté avant de s'ouvrir : personne n'a été "
+                "prévenu, sa référence est libre"
+            )
     try:
         status: dict[str, Any] = await _patiently(
             lambda: handle.query("status", result_type=dict[str, Any], rpc_timeout=CALL_TIMEOUT)
         )
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-        # A run that opens has none for a moment; one that failed at once never will.
+        # A run that opens has none for a moment; one that found its reference taken never will.
         opening = known is not None and known.status is WorkflowExecutionStatus.RUNNING
         kind = Unanswered if opening else Refused
         raise kind(f"l'état de l'onboarding « {reference} » n'est pas lisible") from error
     return status
+
+
+def last_status(
+    registered: RegisteredOnboarding, known: WorkflowExecutionDescription | None = None
+) -> dict[str, Any]:
+    """The last picture of an onboarding that no longer runs; ``stopped_at`` when it was stopped by
+    force, since it could not say so itself."""
+    status = registered.status or {}
+    stopped_at = _stopped_at(registered, known)
+    return status | {"stopped_at": paris(stopped_at).isoformat()} if stopped_at else status
+
+
+def _stopped_at(
+    registered: RegisteredOnboarding, known: WorkflowExecutionDescription | None
+) -> datetime | None:
+    """When it was stopped by force: the server says so, or the clean-up noted it."""
+    if registered.step in OVER:
+        return None
+    return known.close_time if known is not None and _broke_off(known) else registered.closed_at
+
+
+def _broke_off(known: WorkflowExecutionDescription) -> bool:
+    """Whether the run ended otherwise than it ends by itself."""
+    from temporalio.client import WorkflowExecutionStatus
+
+    return known.status in {
+        WorkflowExecutionStatus.CANCELED,
+        WorkflowExecutionStatus.FAILED,
+        WorkflowExecutionStatus.TERMINATED,
+        WorkflowExecutionStatus.TIMED_OUT,
+    }
+
+
+async def _holder(
+    register: Register, handle: WorkflowHandle[Any, Any], reference: str
+) -> RegisteredOnboarding | None:
+    """Who holds that reference: a run that ended before its first picture holds it no longer."""
+    registered = await register.onboarding(reference)
+    if registered is None or registered.status is not None:
+        return registered
+    known = await _described(handle)
+    if known is None or not _broke_off(known):
+        return registered
+    await register.release(reference, registered.run_id)
+    return await register.onboarding(reference)
 
 
 async def _described(
@@ -390,6 +454,13 @@ async def _refuse_other(
 
 def other_contract(reference: str) -> Refused:
     return Refused(f"reference : « {reference} » est déjà celle d'un autre contrat")
+
+
+def _stopped(reference: str) -> Refused:
+    return Refused(
+        f"l'onboarding « {reference} » a été arrêté de force dans Temporal : l'y reprendre par un "
+        "Reset, ou donner une autre référence au contrat"
+    )
 
 
 def unknown(reference: str) -> Unknown:

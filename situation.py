@@ -16,7 +16,12 @@ from process.vocabulary import HEALTH_NAMES, ROLE_NAMES, SEVERITY_NAMES, STEP_TI
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_ENDS: Final = {"completed": "terminé", "cancelled": "annulé"}
+_ENDS: Final = {
+    "completed": "terminé",
+    "cancelled": "annulé",
+    "stopped": "arrêté de force",
+    "unopened": "arrêté avant l'ouverture",
+}
 _RESERVE_STATES: Final = {
     "open": "ouverte",
     "fixed": "déclarée corrigée",
@@ -30,6 +35,9 @@ def in_french(status: dict[str, Any], now: datetime) -> Iterator[str]:
     """The lines of a summary: steps, health, limits with the days left at ``now``, réserves, what
     is awaited from whom, open points and how to settle them, documents."""
     yield f"Onboarding {status['reference']} — {status['client']}"
+    if stopped_at := status.get("stopped_at"):
+        when = full_instant(datetime.fromisoformat(stopped_at))
+        yield f"Arrêté de force dans Temporal le {when} : plus rien ne se passe"
     yield f"Étape : {step_title(status['step'])}"
     yield f"Santé : {HEALTH_NAMES.get(status['health'], status['health'])}"
     yield from _section("Étapes", _steps(status["step"]))

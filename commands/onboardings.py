@@ -20,12 +20,12 @@ from commands.shell import (
     reached,
     read,
 )
-from process.vocabulary import HEALTH_NAMES, STEP_TITLES
+from process.vocabulary import HEALTH_NAMES, OVER, STEP_TITLES
 
 if TYPE_CHECKING:
     from process.contract import Contract
 
-_STEPS: Final = (*map(str, STEP_TITLES), "completed", "cancelled")
+_STEPS: Final = (*map(str, STEP_TITLES), *OVER)
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """An employee's code, as in a contract: nothing in it can change a query."""
 
@@ -65,7 +65,7 @@ def start(names: tuple[str, ...], facts: str | None) -> None:
     help=f"Dans cet état : {', '.join(HEALTH_NAMES)}.",
 )
 @click.option("--manager", metavar="CODE", help="De ce chef de projet (code du salarié).")
-@click.option("--all", "closed", is_flag=True, help="Les onboardings clos aussi, du registre.")
+@click.option("--all", "closed", is_flag=True, help="Les onboardings clos aussi.")
 @JSON
 @HELP
 def list_(

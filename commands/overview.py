@@ -1,9 +1,9 @@
 """Every onboarding in one table: those that run, from Temporal's visibility, and on demand those
-that are over, from the register."""
+that are over: from the register and, for what it could not be told, from the visibility again."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from process.calendar import paris
 from process.french import hour
-from process.vocabulary import HEALTH_NAMES
+from process.vocabulary import HEALTH_NAMES, OVER
 from reception import CALL_TIMEOUT, Refused, explained
 from situation import step_title
 from workflows.names import WORKFLOW_TYPE, workflow_id
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from register.store import Register, RegisteredOnboarding
 
 TITLES: Final = ("Référence", "Client", "Étape", "Santé", "Chef de projet", "Prochaine échéance")
-_OVER: Final = {"completed", "cancelled"}
+_BROKEN_OFF: Final = ("Canceled", "Failed", "Terminated", "TimedOut")
+"""How a run ends that does not end by itself."""
 _NONE: Final = "—"
 
 
@@ -55,6 +56,11 @@ class Wanted:
         fixed = {"WorkflowType": WORKFLOW_TYPE, "ExecutionStatus": "Running"}
         return " AND ".join(f"{name} = '{value}'" for name, value in (fixed | named).items())
 
+    @property
+    def with_those_over(self) -> bool:
+        """Whether those that are over are asked for too."""
+        return self.closed or self.step in OVER
+
     def takes(self, line: Line) -> bool:
         """Whether an onboarding that is over is asked for."""
         return (
@@ -66,7 +72,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Line:
-    """One onboarding; None is what it does not say (yet)."""
+    """One onboarding; None is what it does not say (yet). ``step`` is also ``stopped`` for one that
+    was stopped by force, and ``unopened`` for one that ended before it opened."""
 
     reference: str
     client: str | None
@@ -104,20 +111,34 @@ async def found(client: Client, register: Register, wanted: Wanted) -> list[Line
     lines = {}
     try:
         async for run in client.list_workflows(wanted.query, rpc_timeout=CALL_TIMEOUT):
-            line = _running(run)
+            line = _shown(run)
             lines[line.reference] = line
+        over = await _over(client, register, wanted) if wanted.with_those_over else []
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             message = f"le serveur Temporal n'a pas l'espace de noms « {client.namespace} »"
             raise Refused(message) from error
         raise explained(error, "") from error
-    if wanted.closed or wanted.step in _OVER:
-        over = [_over(row) for row in await register.closed()]
-        lines |= {line.reference: line for line in over if wanted.takes(line)}
+    lines = {line.reference: line for line in over} | lines
     return [lines[reference] for reference in sorted(lines)]
 
 
-def _running(run: WorkflowExecution) -> Line:
+async def _over(client: Client, register: Register, wanted: Wanted) -> list[Line]:
+    """Those that are over, as the register tells them. One that was stopped by force could not tell
+    it its end, nor could one that ended before it opened tell it anything."""
+    lines = {row.reference: _told(row) for row in await register.closed()}
+    ended = ", ".join(f"'{status}'" for status in _BROKEN_OFF)
+    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus IN ({ended})"
+    async for run in client.list_workflows(query, rpc_timeout=CALL_TIMEOUT):
+        line = _shown(run)
+        if line.reference not in lines:
+            row = await register.onboarding(line.reference)
+            told = replace(line, step="unopened") if row is None else _told(row)
+            lines[line.reference] = replace(told, next_deadline=None, closed_at=run.close_time)
+    return [line for line in lines.values() if wanted.takes(line)]
+
+
+def _shown(run: WorkflowExecution) -> Line:
     shown = run.typed_search_attributes
     return Line(
         # A direct client may start one without its attributes: the worker sets them a bit later.
@@ -130,11 +151,12 @@ def _running(run: WorkflowExecution) -> Line:
     )
 
 
-def _over(row: RegisteredOnboarding) -> Line:
+def _told(row: RegisteredOnboarding) -> Line:
+    stopped = "unopened" if row.status is None else "stopped"
     return Line(
         reference=row.reference,
         client=row.client_name,
-        step=row.step,
+        step=row.step if row.step in OVER else stopped,
         health=row.health,
         project_manager=row.project_manager,
         # Nothing is due any more.

@@ -198,6 +198,7 @@ FIELDS: Final[dict[str, str]] = {
     "refused": "Les pièces refusées.",
     "refused_on": "Le jour du refus.",
     "rejected": "Les 50 derniers faits refusés.",
+    "stopped_at": "Arrêté de force dans Temporal à cet instant ; le reste est la dernière image.",
     "rejected_count": "Le nombre de faits refusés depuis le début.",
     "released_on": "Le jour de l'autorisation.",
     "remark": "Une observation.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from process.health import Health
 from process.obligations import DeadlineState
@@ -125,6 +125,8 @@ class Status(_Part):
     reference: str
     client: str
     step: int | Literal["completed", "cancelled"]
+    stopped_at: datetime | None = Field(default=None, exclude_if=lambda value: value is None)
+    """When it was stopped by force (terminated in Temporal): the rest is its last picture."""
     health: Health
     deadlines: list[DeadlineStatus]
     phases: list[PhaseStatus]

@@ -120,6 +120,9 @@ STEP_TITLES: Final[dict[int, str]] = {
 }
 """The seven steps of PROC-CRM-003."""
 
+OVER: Final = ("completed", "cancelled")
+"""What ``step`` says of an onboarding that is over."""
+
 HEALTH_NAMES: Final[dict[str, str]] = {
     "on_time": "dans les temps",
     "at_risk": "échéance proche",

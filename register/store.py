@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from alembic import command
 from alembic.config import Config
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import event, func, literal, or_, select, update
+from sqlalchemy import delete, event, exists, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
@@ -260,6 +260,17 @@ class Register:
             f"la référence {contract.reference} est déjà prise par un autre contrat, "
             "dont le contenu diffère"
         )
+
+    async def release(self, reference: str, run_id: str) -> None:
+        """Free a reference that this run, which is over, claimed and did nothing with."""
+        unused = (
+            delete(Onboarding)
+            .where(Onboarding.reference == reference, Onboarding.run_id == run_id)
+            .where(Onboarding.status.is_(None))
+            .where(~exists().where(Document.onboarding == reference))
+        )
+        async with self._session.begin() as session:
+            await session.execute(unused)
 
     async def references(self) -> list[str]:
         """Every reference ever claimed, in order."""

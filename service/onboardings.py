@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from process.fields import REFERENCE
 from process.status import Status
-from reception import read_status
+from reception import last_status, read_status
 from register.store import Register
 from service.problems import SIGNED_PROBLEMS
 from service.signatures import SignedMessage
@@ -36,7 +36,7 @@ def onboardings_router(register: Register, temporal: Temporal) -> APIRouter:
         known = await register.onboarding(reference)
         if known is not None and known.closed_at is not None and known.status is not None:
             # Nothing more happens to it: no server has to answer.
-            return known.status
+            return last_status(known)
         return await temporal.ask(
             reference, lambda client: read_status(client, register, reference)
         )

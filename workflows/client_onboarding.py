@@ -132,6 +132,8 @@ class ClientOnboarding:
             self._life = Life(contract, Carried.model_validate(carried), self._alarm)
         elif refusal := await self._open(contract, arguments):
             return {"outcome": "duplicate", "reason": refusal}
+        elif self._asked_to_cancel and self._open_life.o.since(editions.SECOND):
+            self._cancel_from_outside()
         try:
             await self._live()
         except (asyncio.CancelledError, ActivityError) as cancelled:
@@ -214,6 +216,11 @@ class ClientOnboarding:
         return answer
 
     @property
+    def _asked_to_cancel(self) -> bool:
+        """Whether someone pressed Temporal's own cancel button."""
+        return workflow.cancellation_reason() is not None
+
+    @property
     def _readable(self) -> Life:
         if self._life is None:
             message = "L'onboarding est en cours d'ouverture."
@@ -275,6 +282,9 @@ class ClientOnboarding:
                 )
             )
         except ActivityError as error:
+            if self._asked_to_cancel:
+                # Nobody was told of it: it ends without a word, and its reference is free.
+                raise asyncio.CancelledError from None
             if isinstance(error.cause, ApplicationError) and error.cause.type == _INVALID:
                 raise _invalid_contract([str(line) for line in error.cause.details]) from None
             raise
@@ -382,6 +392,9 @@ class ClientOnboarding:
         workflow.continue_as_new(args=[contract, carried.model_dump(mode="json")])
 
     def _cancel_from_outside(self) -> None:
+        o = self._open_life.o
+        if o.cancelled and o.since(editions.SECOND):
+            return
         reason = {"reason": "Annulation demandée dans Temporal."}
         self._open_life.intake.hear("onboarding_cancelled", [reason], workflow.now())
 

@@ -47,6 +47,8 @@ async def open_onboarding(order: OpenOnboarding) -> Opening:
         result_type=Opening,
         start_to_close_timeout=timedelta(seconds=30),
         retry_policy=_PATIENT,
+        # Cancelled meanwhile, its answer is awaited: the reference is claimed, or it is not.
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary("ouverture : référence, calendrier et réglages"),
     )
     return answer
