@@ -38,10 +38,10 @@ with workflow.unsafe.imports_passed_through():
     from process.record import Carried, IssuedSending, Record
     from process.refusals import problems
     from process.reminders import Reminder, note_known
-    from workflows import effects, invitations
+    from workflows import effects, invitations, sealed
     from workflows.agenda import Agenda, Wake, look
     from workflows.alarm import Alarm
-    from workflows.converter import Undecipherable
+    from workflows.converter import Undecipherable, as_text
     from workflows.dispatch import Dispatch
     from workflows.display import Display
     from workflows.handlers import facts_as_handlers
@@ -114,6 +114,7 @@ class ClientOnboarding:
         self._alarm = Alarm()
         self._life: Life | None = None
         self._unread: list[tuple[str, Sequence[Any], datetime]] = []
+        self._read_count = 0
         self._suggested_at = 0
         """The length of the history when a new run was first suggested."""
         self._completed = False
@@ -177,7 +178,7 @@ class ClientOnboarding:
     @workflow.signal(dynamic=True, description="Fait inconnu : gardé parmi les faits refusés.")
     def unknown(self, name: str, arguments: Sequence[RawValue]) -> None:
         """A signal that no fact bears the name of."""
-        self.hear(name, [argument.payload.data.decode(errors="replace") for argument in arguments])
+        self.hear(name, [as_text(argument.payload) for argument in arguments])
 
     @workflow.update(dynamic=True, description="Fait inconnu : refusé.")
     async def unknown_update(self, name: str, arguments: Sequence[RawValue]) -> FactAnswer:
@@ -194,6 +195,8 @@ class ClientOnboarding:
         try:
             if self._completed:
                 raise rules.Refused(_OVER)
+            if sealed.is_undecipherable(arguments):
+                raise rules.Refused(sealed.REFUSED)
             fact, payload = rules.read(name, tuple(arguments))
             if self._life is not None and not self._unread:
                 rules.judge(self._life.o, name, fact, payload, workflow.now())
@@ -208,6 +211,7 @@ class ClientOnboarding:
         await self._read_signals()
         if self._completed:
             raise _refusal(rules.Refused(_OVER))
+        sealed.check_accepted(arguments)
         try:
             answer = self._open_life.intake.take(name, arguments, workflow.now())
         except rules.Refused as refused:
@@ -246,9 +250,16 @@ class ClientOnboarding:
         unread, self._unread = self._unread[:count], self._unread[count:]
         record = self._open_life.o.record
         rejected_before = record.rejected_count
+        recorded = self._open_life.o.since(editions.SECOND)
         for name, arguments, received_at in unread:
+            self._read_count += 1
             if self._completed:
                 self._open_life.intake.reject(name, arguments, _OVER, received_at)
+            elif sealed.is_refused(self._read_count, arguments, recorded=recorded):
+                # Shown alike by who has the key and by who has not.
+                self._open_life.intake.reject(
+                    name, (Undecipherable(),), sealed.REFUSED, received_at
+                )
             else:
                 self._open_life.intake.hear(name, arguments, received_at)
         if rejected := record.rejected_count - rejected_before:
@@ -506,7 +517,7 @@ def _as_sending(o: Onboarding, reminder: Reminder) -> Sending:
 
 
 def _read_contract(arguments: Sequence[Any], context: dict[str, bool] | None = None) -> Contract:
-    if any(isinstance(argument, Undecipherable) for argument in arguments):
+    if sealed.is_undecipherable(arguments):
         # Not the contract's fault: the task is tried again until the worker is given the key.
         raise RuntimeError("la clé qui a chiffré ce contrat manque à ce worker")
     try:

@@ -72,6 +72,13 @@ class TolerantPayloadConverter(PydanticPayloadConverter):
         return value
 
 
+def as_text(payload: Payload) -> str | Undecipherable:
+    """What a payload holds, as it came, whatever its encoding."""
+    if payload.metadata.get("encoding") == ENCRYPTED:
+        return Undecipherable()
+    return payload.data.decode(errors="replace")
+
+
 class PlainFailureConverter(DefaultFailureConverter):
     """A refusal is told to a person: the web UI would show, below its reason, the files and lines
     of this program."""
