@@ -17,10 +17,11 @@ Jours = Annotated[int, Field(ge=1, le=250)]
 class Policy(BaseModel):
     """Every *setting* of PROCESS.md, with its default. jo = jours ouvrés.
 
-    Each is an environment variable of the same name, in capitals, behind ``ONBOARDING_``.
+    Each is an environment variable of the same name, in capitals, behind ``ONBOARDING_``. One that
+    only a later version knows is kept, for a run may pass through workers of both.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     # Section 2 and 3: limits
     kickoff_jo: int = Field(10, ge=1, le=250, description="O1: kick-off tenu, après signature")

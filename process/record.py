@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from process import editions
 from process.orders import (
@@ -31,7 +31,14 @@ MESSAGE_CHARACTERS: Final = 1_000
 PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood", "calendar"]
 
 
-class TakenFact(BaseModel):
+class Handed(BaseModel):
+    """What passes from one run to the next. What only a later version knows is kept: while two
+    versions work side by side, a run may go through the older one and lose nothing."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class TakenFact(Handed):
     """A fact that counts, in the order of acceptance."""
 
     fact: str
@@ -39,7 +46,7 @@ class TakenFact(BaseModel):
     received_at: datetime
 
 
-class WaitingFact(BaseModel):
+class WaitingFact(Handed):
     """A fact that came early: kept until what it names is known."""
 
     fact: str
@@ -52,7 +59,7 @@ class WaitingFact(BaseModel):
     received_at: datetime
 
 
-class RejectedFact(BaseModel):
+class RejectedFact(Handed):
     """A signal that could not be taken, and why."""
 
     fact: str
@@ -62,7 +69,7 @@ class RejectedFact(BaseModel):
     received_at: datetime
 
 
-class IssuedSending(BaseModel):
+class IssuedSending(Handed):
     """A mail with its documents, on its way or gone; the key makes it leave once."""
 
     kind: str
@@ -96,7 +103,7 @@ class IssuedSending(BaseModel):
         self.state = "again"
 
 
-class Told(BaseModel):
+class Told(Handed):
     """The last that a mailbox was told of an event, well or not."""
 
     person: Recipient
@@ -108,14 +115,14 @@ class Told(BaseModel):
     """An invitation was accepted for that mailbox, and no cancellation since."""
 
 
-class Invited(BaseModel):
+class Invited(Handed):
     """Who was told of an event, by mailbox; its last sequence is never given twice."""
 
     sequence: int = -1
     told: dict[str, Told] = {}
 
 
-class Correction(BaseModel):
+class Correction(Handed):
     """A fact that was replaced: both values, who, why, and what it changed."""
 
     fact: str
@@ -129,7 +136,7 @@ class Correction(BaseModel):
     """The limits whose state it changed: ``O1 : missed → met``."""
 
 
-class OpenPoint(BaseModel):
+class OpenPoint(Handed):
     """Something a person must see and settle; it blocks nothing else."""
 
     id: str
@@ -141,7 +148,7 @@ class OpenPoint(BaseModel):
     """Key of the sending it holds up."""
 
 
-class Record(BaseModel):
+class Record(Handed):
     """The whole memory of a run."""
 
     started_at: datetime
@@ -219,7 +226,7 @@ class Record(BaseModel):
         return point
 
 
-class Carried(BaseModel):
+class Carried(Handed):
     """What one run of an onboarding hands to the next."""
 
     record: Record

@@ -15,6 +15,7 @@ from process.calendar import WorkCalendar
 from process.contract import Contract
 from process.obligations import deadlines
 from process.onboarding import Onboarding
+from process.policy import Policy
 from process.record import Carried
 from tests.builders import contract
 from tests.record_histories import HISTORIES
@@ -67,6 +68,38 @@ def test_a_run_handed_on_by_a_released_version_owes_nothing_twice() -> None:
         held = deadlines(o, now)
         assert look(o, held, now).sendings == []
         assert status(o, held, now).step != 1
+
+
+@pytest.mark.parametrize("name", ["Carried.lived", "Opening"])
+def test_what_a_later_version_adds_stops_no_older_worker_and_is_handed_on(name: str) -> None:
+    path = max(RELEASED.glob(f"*/histories/{name}.json"))
+    later = _with_one_more(json.loads(path.read_text(encoding="utf-8")))
+    model = MODELS[name.partition(".")[0]].model_validate(later)
+    read = model.model_dump(mode="json")
+    policy = Policy.model_validate(read["policy"]).model_dump(mode="json")
+    assert policy["setting_of_tomorrow"] == {"setting_of_tomorrow": 1}
+    if name != "Opening":
+        record = read["record"]
+        for part in (record, record["facts"][0], next(iter(record["sendings"].values()))):
+            assert "setting_of_tomorrow" in part
+
+
+def _with_one_more(value: Any) -> Any:
+    """Every object with a field more; not what is read by its keys, a fact's payload included."""
+    if isinstance(value, list):
+        return [_with_one_more(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    by_key = {"payload", "data", "fact_ids", "sendings", "document_subjects", "pieces",
+              "document_versions", "known_since", "closed", "opened"}  # fmt: skip
+    return {
+        key: {name: _with_one_more(inner) for name, inner in one.items()}
+        if key == "sendings"
+        else one
+        if key in by_key
+        else _with_one_more(one)
+        for key, one in value.items()
+    } | {"setting_of_tomorrow": {"setting_of_tomorrow": 1}}
 
 
 def test_what_activities_were_asked_in_the_recorded_histories_still_decodes() -> None:

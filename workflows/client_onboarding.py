@@ -525,6 +525,9 @@ def _read_contract(arguments: Sequence[Any], context: dict[str, bool] | None = N
             raise _invalid_contract(["un seul objet JSON est attendu : le contrat"])
         contract = Contract.model_validate(arguments[0], context=context)
     except ValidationError as error:
+        if workflow.info().continued_run_id is not None:
+            # It was valid to who opened the run: a later version, which goes on with it.
+            raise RuntimeError("le contrat est d'une version plus récente que ce worker") from None
         raise _invalid_contract([str(problem) for problem in problems(error)]) from None
     if past := problems_of(contract, held=context is HELD):
         raise _invalid_contract([str(problem) for problem in past])
