@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import json
 import time
@@ -14,14 +15,18 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
+from temporalio.api.enums.v1 import EventType
+from temporalio.worker import Worker
 
+from activities.register import RegisterActivities
 from connection import Unreachable
 from local.ports import LOOPBACK
 from process.calendar import paris
 from service.app import create_app, serving
 from storage.document_store import DocumentStore
 from tests.builders import contract
-from workflows.names import lone_signature_id
+from workflows.lone_signature import LoneSignature
+from workflows.names import LONE_SIGNATURE_TYPE, lone_signature_id
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -162,3 +167,37 @@ async def test_a_signature_is_not_acknowledged_before_it_is_watched(
         answer = await client.post("/contracts", content=body, headers=signed(body, "lone-4"))
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_the_wait_counts_from_the_start_and_not_from_the_first_task(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    client, queue = on_stage.environment.client, "lone-late"
+    handle = await client.start_workflow(
+        LONE_SIGNATURE_TYPE, args=["LONE-9", SIGNED_AT], id="late", task_queue=queue
+    )
+    await asyncio.sleep(3)  # Nobody works meanwhile: however long, the hour is that of the start.
+    activities = RegisterActivities(on_stage.register, on_stage.settings)
+    reading = [activities.read_worked_days]
+    started = first = armed = None
+    async with (
+        Worker(client, task_queue=queue, workflows=[LoneSignature], activities=reading),
+        asyncio.timeout(60),
+    ):
+        while armed is None:
+            async for event in handle.fetch_history_events():
+                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+                    started = event.event_time.ToDatetime(UTC)
+                elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                    first = event.event_time.ToDatetime(UTC)
+                elif event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
+                    armed = event.timer_started_event_attributes.start_to_fire_timeout
+                    break
+    await handle.terminate()
+    assert started is not None
+    assert first is not None
+    due = paris(first + armed.ToTimedelta())
+    at = paris(started)
+    assert abs(due - due.replace(hour=at.hour, minute=at.minute, second=at.second)) < timedelta(
+        seconds=1.5
+    )

@@ -22,6 +22,8 @@ with workflow.unsafe.imports_passed_through():
 _ALONE_JO: Final = 1
 """DESIGN, section 3: how long a signature may be alone, in jours ouvrés."""
 
+_AT_ONCE: Final = timedelta(seconds=1)
+
 _KIND: Final = "signature_alone"
 _PATIENCE: Final = timedelta(days=90)
 """The alert is of use for as long as the contract is missing, however long mail is away."""
@@ -34,9 +36,12 @@ class LoneSignature:
     @workflow.run
     async def run(self, reference: str, signed_at: str) -> str:
         """Wait one jour ouvré for the contract; what came of it, in French."""
-        received_at = workflow.now()
+        # Not the first task's instant: no worker may have been there for days.
+        received_at = workflow.info().workflow_start_time
+        alert_at = await _alert_at(received_at)
+        # A timer in any case: the histories of before have one, whenever their first task was.
         await workflow.sleep(
-            await _alert_at(received_at) - received_at,
+            max(alert_at - workflow.now(), _AT_ONCE),
             summary=summary(f"Le contrat {reference} est attendu"),
         )
         if not await effects.is_signature_alone(reference):
