@@ -44,6 +44,14 @@ _PROPAGATION_SECONDS: Final = 60.0
 _MISSING: Final = {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND}
 
 
+_NO_ROOM: Final = """\
+S'il n'y a plus de place pour ce type (un espace de noms n'en a que quelques-unes, qu'occupent
+peut-être d'autres applications) : en libérer une, ou donner à l'onboarding un espace de noms à lui
+(TEMPORAL_NAMESPACE) :
+temporal operator search-attribute list {on}
+temporal operator search-attribute remove {on} --name …"""
+
+
 class Unreachable(Exception):  # noqa: N818 - it states a situation, as the SDK's own do
     """The Temporal server or the database cannot be reached; the message says so in French."""
 
@@ -129,7 +137,7 @@ async def create_search_attributes(client: Client) -> None:
     """Create the search attributes that the server lacks, and wait until it knows them.
 
     Raises ``SearchAttributesRefused`` when one exists with another type, or when they may not be
-    created here: the message then holds the exact commands. A run that sets an attribute the
+    created here, or find no room: the message then holds the server's reason, and the exact commands. A run that sets an attribute the
     server does not know would be stuck, hence before any work is taken.
     """
     existing = await _existing(client)
@@ -154,7 +162,7 @@ async def create_search_attributes(client: Client) -> None:
     except RPCError as error:
         # Another worker that starts at the same time may have created them just before.
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
-            raise SearchAttributesRefused(_to_create(client, missing)) from error
+            raise SearchAttributesRefused(_refused(client, missing, error)) from error
     await _until_known(client)
 
 
@@ -197,6 +205,15 @@ def _type_name(value: IndexedValueType.ValueType) -> str:
     """``Keyword``, ``Datetime``…: as the ``temporal`` command writes it."""
     words = IndexedValueType.Name(value).removeprefix("INDEXED_VALUE_TYPE_").split("_")
     return "".join(word.capitalize() for word in words)
+
+
+def _refused(client: Client, missing: list[SearchAttributeKey[Any]], error: RPCError) -> str:
+    """What the server said, and what to do about it."""
+    said = f"({error.status.name}) : {error.message}"
+    lines = [f"le serveur Temporal n'a pas créé les attributs de recherche manquants {said}"]
+    if error.status is RPCStatusCode.INVALID_ARGUMENT:
+        lines += _NO_ROOM.format(on=f"--namespace {client.namespace}").splitlines()
+    return "\n".join([*lines, _to_create(client, missing)])
 
 
 def _to_create(client: Client, missing: Iterable[SearchAttributeKey[Any]]) -> str:

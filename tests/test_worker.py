@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from connection import SearchAttributesRefused, create_search_attributes
 from encryption import converter_of
 from local.ports import LOOPBACK, free_port
-from local.temporal_server import lasting_server
+from local.temporal_server import lasting_server, temporal_binary
 from storage.document_store import DocumentStore
 from workflows.converter import TolerantPayloadConverter
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -75,17 +75,38 @@ async def test_where_it_may_not_create_them_it_says_how(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def forbidden(*_: object, **__: object) -> None:
-        raise RPCError("no", RPCStatusCode.PERMISSION_DENIED, b"")
+        raise RPCError("not allowed", RPCStatusCode.PERMISSION_DENIED, b"")
 
     monkeypatch.setattr(client.operator_service, "add_search_attributes", forbidden)
     with pytest.raises(SearchAttributesRefused) as refusal:
         await create_search_attributes(client)
-    commands = str(refusal.value).splitlines()[1:]
+    said, _, *commands = str(refusal.value).splitlines()
+    assert said.endswith("(PERMISSION_DENIED) : not allowed")
     assert len(commands) == len(SEARCH_ATTRIBUTES)
     assert (
         "temporal operator search-attribute create --namespace default "
         "--name NextDeadline --type Datetime"
     ) in commands
+
+
+async def test_where_there_is_no_room_it_says_so_and_what_to_do(client: Client) -> None:
+    for number in range(3):
+        await _add(client, f"Other{number}", IndexedValueType.INDEXED_VALUE_TYPE_DATETIME)
+    with pytest.raises(SearchAttributesRefused) as refusal:
+        await create_search_attributes(client)
+    said = str(refusal.value)
+    assert "cannot have more than 3 search attribute of type Datetime" in said
+    assert "temporal operator search-attribute list --namespace default" in said
+    assert "--name NextDeadline --type Datetime" in said
+    # Done as it says: one by one, as there is room.
+    removed = await asyncio.create_subprocess_exec(
+        *(str(temporal_binary()), "operator", "search-attribute", "remove", "--yes"),
+        *("--namespace", "default", "--name", "Other0", "--name", "Other1"),
+        *("--address", client.service_client.config.target_host),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await removed.wait() == 0
+    await create_search_attributes(client)
 
 
 async def _worker(tmp_path: Path, **variables: str) -> asyncio.subprocess.Process:
