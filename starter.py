@@ -16,6 +16,7 @@ from commands import (
     codec,
     documents,
     facts,
+    free,
     health,
     onboardings,
     people,
@@ -56,6 +57,7 @@ for _command in (
     prepare.prepare,
     release.release,
     release.rehearse,
+    free.free,
     health.worker_health,
 ):
     cli.add_command(_command)

@@ -114,10 +114,12 @@ async def lasting_server(  # noqa: PLR0913 - what a server is, each by its name
     http_port: int | None = None,
     converter: DataConverter = data_converter,
     codec_endpoint: str | None = None,
+    dynamic: tuple[str, ...] = (),
 ) -> AsyncIterator[Client]:
     """A server on the real clock that keeps its runs in ``folder`` from one start to the next,
     with its log. Without ``http_port`` the system chooses the port of its HTTP API. The web UI
-    reads payloads through ``codec_endpoint``, if there is one.
+    reads payloads through ``codec_endpoint``, if there is one. ``dynamic``: more of its dynamic
+    configuration, ``name=value``.
 
     It runs in its own session: Ctrl-C in the terminal reaches this process only, which stops it
     last, once nothing uses it any more. Should this process be killed, the server ends too.
@@ -133,7 +135,7 @@ async def lasting_server(  # noqa: PLR0913 - what a server is, each by its name
             *("--db-filename", str(folder / "temporal.db")),
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"),
             *("--log-level", "warn"),
-            *_dynamic_config(LATENCY),
+            *_dynamic_config(LATENCY + dynamic),
             stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -18,7 +18,7 @@ from process.health import Health
 from process.obligations import OBLIGATIONS
 from process.vocabulary import STEP_TITLES
 from register.figures import Missed, mail_backlog, missed
-from workflows.names import WORKFLOW_TYPE
+from workflows.names import LONE_SIGNATURE_TYPE, WORKFLOW_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -37,6 +37,10 @@ _SHOWN_FOR: Final = timedelta(days=7)
 """How long a weekly point that was missed is shown: its week is over, nothing closes it."""
 
 _OPEN: Final = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+_STUCK: Final = (
+    f"WorkflowType IN ('{WORKFLOW_TYPE}', '{LONE_SIGNATURE_TYPE}') AND ExecutionStatus = 'Running' "
+    "AND TemporalReportedProblems IS NOT NULL"
+)
 _HEALTHS: Final = get_args(Health)
 _SIDES: Final = ("mileo", "client")
 
@@ -69,17 +73,25 @@ async def open_runs(client: Client) -> Open:
     return found
 
 
+async def stuck_runs(client: Client) -> int:
+    """How many runs have a task that fails again and again: the server marks them itself, after
+    five failures in a row, and no longer once a task was done."""
+    return (await client.count_workflows(_STUCK, rpc_timeout=_CALL_TIMEOUT)).count
+
+
 class Figures:
     """Asks how things stand and sets the gauges."""
 
     def __init__(
         self,
         standing: Callable[[], Awaitable[Open]],
+        stuck: Callable[[], Awaitable[int]],
         register: Register,
         store: DocumentStore,
         meter: MetricMeter,
     ) -> None:
         self._standing = standing
+        self._stuck = stuck
         self._register = register
         self._store = store
         self._meter = meter
@@ -91,11 +103,15 @@ class Figures:
         there = await _answers(self._read(now))
         self._set("onboarding_register_up", int(there))
         await _answers(self._count())
+        await _answers(self._count_stuck())
 
     async def _count(self) -> None:
         # Zeros too: a gauge that is no longer set would keep its last value for ever.
         for (step, health), number in (await self._standing()).items():
             self._set("onboarding_open", number, step=step, health=health)
+
+    async def _count_stuck(self) -> None:
+        self._set("onboarding_stuck", await self._stuck())
 
     async def _read(self, now: datetime) -> None:
         backlog = await mail_backlog(self._register, now - _BACKLOG)
@@ -151,7 +167,7 @@ async def kept_up_to_date(
     client: Client, register: Register, store: DocumentStore, meter: MetricMeter
 ) -> AsyncIterator[None]:
     """Refresh the gauges every minute for the time of the block."""
-    figures = Figures(lambda: open_runs(client), register, store, meter)
+    figures = Figures(lambda: open_runs(client), lambda: stuck_runs(client), register, store, meter)
 
     async def refreshing() -> None:
         while True:

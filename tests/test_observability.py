@@ -480,6 +480,10 @@ async def _project(register: Register, number: int, **changes: Any) -> None:
     await register.project(Projection.model_validate(picture | changes))
 
 
+async def one_stuck() -> int:
+    return 1
+
+
 def _limit(obligation: str, days_ago: int, key: str | None = None, **more: Any) -> dict[str, Any]:
     due = datetime.now(UTC) - timedelta(days=days_ago)
     return {
@@ -524,7 +528,7 @@ async def test_the_gauges_say_who_holds_up_what(register: Register, tmp_path: Pa
     async def standing() -> Open:
         return stands.pop(0)
 
-    figures = Figures(standing, register, store, runtime.metric_meter)
+    figures = Figures(standing, one_stuck, register, store, runtime.metric_meter)
 
     await figures.refresh(datetime.now(UTC))
     seen = await _gauges(address)
@@ -571,7 +575,7 @@ async def test_a_register_that_is_away_is_told_and_stops_nothing(tmp_path: Path)
     async def away() -> Open:
         raise RPCError("no", RPCStatusCode.UNAVAILABLE, b"")
 
-    await Figures(away, register, store, runtime.metric_meter).refresh(datetime.now(UTC))
+    await Figures(away, one_stuck, register, store, runtime.metric_meter).refresh(datetime.now(UTC))
     await register.close()
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.get(f"http://{address}/metrics")).text
