@@ -36,8 +36,10 @@ def paris_day(instant: datetime) -> date:
 
 
 def at(day: date, hour: time) -> datetime:
-    """That hour of that day in Paris."""
-    return datetime.combine(day, hour, PARIS)
+    """That hour of that day in Paris. The hour that is skipped in spring is the one after it, of
+    the hour that comes twice in autumn it is the first."""
+    # Through UTC: an hour that no clock shows would compare wrongly with those around it.
+    return datetime.combine(day, hour, PARIS).astimezone(UTC).astimezone(PARIS)
 
 
 def end_of(day: date) -> datetime:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
+_PARIS: Final = ZoneInfo("Europe/Paris")
 _DAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _MONTHS: Final = (
     "janvier",
@@ -31,8 +33,26 @@ def full_date(day: date) -> str:
 
 
 def hour(instant: datetime) -> str:
-    """``9 h 05``, in the offset the instant carries, with no-break spaces."""
-    return f"{instant.hour}\u00a0h\u00a0{instant.minute:02d}"
+    """``9 h 05``, in the offset the instant carries, with no-break spaces; of the hour that comes
+    twice, which one: ``2 h 30 (heure d'été)``."""
+    return f"{instant.hour}\u00a0h\u00a0{instant.minute:02d}{_which(instant)}"
+
+
+def short_hour(instant: datetime) -> str:
+    """``9 h``, ``9 h 05``."""
+    return hour(instant) if instant.minute else f"{instant.hour}\u00a0h{_which(instant)}"
+
+
+def _which(instant: datetime) -> str:
+    """Nothing, except in the hour that the clocks show twice: those of its own zone, or of Paris
+    where it only has an offset."""
+    if instant.tzinfo is None:
+        return ""
+    local = instant.astimezone(instant.tzinfo if isinstance(instant.tzinfo, ZoneInfo) else _PARIS)
+    seasons = {local.replace(fold=fold).utcoffset() for fold in (0, 1)}
+    if local.utcoffset() != instant.utcoffset() or len(seasons) == 1:
+        return ""
+    return " (heure d'été)" if local.dst() else " (heure d'hiver)"
 
 
 def full_instant(instant: datetime) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
@@ -379,7 +379,8 @@ class Onboarding:
     def next_reminder(self, after: datetime) -> datetime:
         """The first hour of reminders strictly after that instant."""
         slot = self.reminder_at(paris_day(after))
-        if slot <= after:
+        # In UTC: two instants on one clock are compared by what it shows, and it shows an hour twice.
+        if slot <= after.astimezone(UTC):
             slot = self.reminder_at(paris_day(slot) + timedelta(days=1))
         return slot
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from process import doe, rules
+from process import doe, offsets, rules
 from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled, named
 from process.fields import canonical
 from process.obligations import deadlines
@@ -103,11 +103,12 @@ class Intake:
     def _weigh(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> FactAnswer:
         """Judge one well-formed fact and act on the outcome; ``Refused`` passes through."""
         record = self._o.record
+        warned = offsets.warning(self._o, fact)
         try:
             rules.judge(self._o, name, fact, payload, now)
             rules.check_happened(fact, now)
         except rules.AlreadyKnown:
-            return FactAnswer(outcome="known", message="Déjà connu : rien ne change.")
+            return FactAnswer(outcome="known", message=f"Déjà connu : rien ne change.{warned}")
         except rules.Waits as waits:
             if not (waiting := self._that_waits(name, payload)):
                 size = sum(len(canonical(w.payload)) for w in record.waiting)
@@ -123,7 +124,7 @@ class Intake:
                     received_at=now,
                 )
                 record.waiting.append(waiting)
-            return FactAnswer(outcome="waiting", message=_told_to_wait(waiting))
+            return FactAnswer(outcome="waiting", message=_told_to_wait(waiting) + warned)
         if isinstance(fact, FactCorrected):
             self._correct(fact, now)
         # Only now: a correction may still have been refused, and be sent again.
@@ -134,7 +135,7 @@ class Intake:
             self._read_again(fact)
         if isinstance(fact, OpenPointSettled):
             self._settle(fact, now)
-        return FactAnswer(outcome="accepted", message="Accepté.")
+        return FactAnswer(outcome="accepted", message=f"Accepté.{warned}")
 
     def _that_waits(self, name: str, payload: dict[str, Any]) -> WaitingFact | None:
         """The fact in waiting that states the same, however it was written."""

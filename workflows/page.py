@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Final
 
-from process import french
+from process import french, offsets
 from process.calendar import paris, paris_day
 from process.contract import Client, Contract, Team
 from process.documents import DOCUMENT_KINDS
 from process.facts import FACTS
+from process.fields import HELD
 from process.health import health
 from process.obligations import Deadline
 from process.onboarding import MILEO_ROLES, Onboarding
 from process.open_points import advice, taken_by
 from process.orders import IssuedDocument
-from process.record import OpenPoint
+from process.record import OpenPoint, TakenFact
 from process.rules import waiting_id
 from process.vocabulary import (
     HEALTH_NAMES,
@@ -228,9 +229,16 @@ def _last_facts(o: Onboarding) -> list[str]:
         "Derniers faits",
         [
             f"{french.full_instant(paris(fact.received_at))} : {FACTS[fact.fact].TITLE}"
+            + _warned(o, fact)
             for fact in latest
         ],
     )
+
+
+def _warned(o: Onboarding, fact: TakenFact) -> str:
+    """Its instants with the offset of the other season."""
+    found = offsets.slips(o, FACTS[fact.fact].model_validate(fact.payload, context=HELD))
+    return f" — attention : {_safe(' ; '.join(found))}" if found else ""
 
 
 def _rejected(o: Onboarding) -> list[str]:
