@@ -239,7 +239,11 @@ class CommandSettings(BaseSettings):
     smtp_user: Line | None = None
     smtp_password: SecretStr | None = None
     smtp_security: Literal["none", "starttls", "tls"] = "none"
-    smtp_timeout_seconds: float = Field(default=30, gt=0, le=600)
+    smtp_timeout_seconds: float = Field(default=300, gt=0, le=600)
+    """The patience of one command (RFC 5321, section 4.5.3.2)."""
+    smtp_data_timeout_seconds: float = Field(default=600, gt=0, le=600)
+    """The patience after the final dot of a message. A worker that stops waits for as long
+    (``worker.GRACE``), and so does whoever stops it."""
     mail_attachments_max_mb: float = Field(default=7, gt=0, le=100)
     """What one mail may carry, in megabytes (10⁶ bytes) of files; a third more once encoded."""
     link_days: int = Field(default=30, ge=1, le=365)

@@ -17,6 +17,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 
 from activities.documents import DocumentActivities
+from activities.ending import EndsSoon
 from activities.mail import MailActivities
 from activities.pieces import PieceActivities
 from activities.printing.grid import MODULES, POINTS, faults
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
     from register.store import Register
     from settings import Settings
 
-GRACE: Final = timedelta(seconds=10)
-"""What an activity under way gets to finish when the worker is asked to stop."""
+GRACE: Final = timedelta(seconds=630)
+"""What a message handed over to the mail server gets when the worker is asked to stop: more than the
+longest ``ONBOARDING_SMTP_DATA_TIMEOUT_SECONDS``. Nothing else takes more than ``ending.BRIEF``."""
 
 CACHED_RUNS: Final = 2_000
 """A cache smaller than the number of active runs replays whole histories at every step."""
@@ -92,7 +94,7 @@ def build_worker(  # noqa: PLR0913 - the parts it is put together from
         max_concurrent_activities=ACTIVITIES,
         graceful_shutdown_timeout=GRACE,
         workflow_runner=WithoutContext(),
-        interceptors=[CountsDocuments(), *_links(settings, links_key)],
+        interceptors=[CountsDocuments(), EndsSoon(), *_links(settings, links_key)],
         deployment_config=deployment_of(settings.build_id),
         plugins=[SimplePlugin("mileo.mails", run_context=mails.connected)],
     )

@@ -14,6 +14,7 @@ from activities.clock import BusinessClock
 from activities.doe.assembly import ASSEMBLED, assembled
 from activities.heart import beating
 from activities.printing.rendering import DocumentImpossible, DocumentIncomplete, render
+from process.content import of_document
 from process.documents import DOCUMENT_KINDS
 from process.fields import REFERENCE
 from process.orders import DocumentOrder, IssuedDocument
@@ -38,7 +39,9 @@ class DocumentActivities:
 
     @activity.defn(name="issue_document")
     async def issue_document(self, order: DocumentOrder) -> IssuedDocument:
-        """Issue one version of one document, once: a version already issued is given back.
+        """Issue one version of one document, once: a version already issued is given back. Where
+        its reference stands for something else (the run was taken back by a server Reset), it is
+        issued as the next free version: the answer has its reference.
 
         The registered SHA-256 is that of the file; of the encrypted container, that of its clear
         content (``activities.doe.container``). Fails for good with ``DocumentIncomplete`` when a
@@ -48,8 +51,13 @@ class DocumentActivities:
         """
         clock = BusinessClock()
         path = document_path(order)
-        if (issued := await self._register.document(order.reference)) is not None:
-            return issued
+        content = of_document(order)
+        while (issued := await self._register.document(order.reference)) is not None:
+            former = await self._register.document_content(order.reference)
+            if former is None or former == content:
+                return issued
+            order = _next_version(order)
+            path = document_path(order)
         async with beating():
             try:
                 sha256, size = await self._kept(order, path)
@@ -71,7 +79,7 @@ class DocumentActivities:
             size=size,
             issued_at=clock.now(),
         )
-        await self._register.record_document(order, issued, path)
+        await self._register.record_document(order, issued, path, content)
         return issued
 
     async def _kept(self, order: DocumentOrder, path: str) -> tuple[str, int]:
@@ -96,6 +104,18 @@ class DocumentActivities:
         content = await asyncio.to_thread(render, order, contract, former=former)
         await self._store.put(path, content)
         return hashlib.sha256(content).hexdigest(), len(content)
+
+
+def _next_version(order: DocumentOrder) -> DocumentOrder:
+    stem = order.reference.removesuffix(f"-v{order.version}")
+    version = order.version + 1
+    return order.model_copy(
+        update={
+            "reference": f"{stem}-v{version}",
+            "version": version,
+            "replaces": order.reference,
+        }
+    )
 
 
 def document_path(order: DocumentOrder) -> str:

@@ -185,6 +185,25 @@ class ToughPlay(Play):
                 with contextlib.suppress(RPCError, RuntimeError):
                     await self.stage.environment.fast_forward(self.handle, ahead)
                 await self.quiet()
+                await self._decide()
+
+    async def _decide(self) -> None:
+        """What may have been received and was never answered is sent again at once, by somebody in
+        a hurry."""
+        while doubts := [
+            point["id"]
+            for point in (await self.status())["open_points"]
+            if point["id"].startswith("mail:")
+        ]:
+            for id_ in doubts:
+                told = {"id": id_, "action": "retry", "by": "Claire Fontaine", "reason": "urgent"}
+
+                async def tell(told: dict[str, str] = told) -> None:
+                    with contextlib.suppress(WorkflowUpdateFailedError):
+                        await self.handle.execute_update("open_point_settled", told)
+
+                await _until_answered(tell)
+            await self.quiet()
 
     async def quiet(self) -> None:
         """Wait until nothing is under way."""
@@ -210,6 +229,7 @@ class ToughPlay(Play):
         await self._strike(name)
         outcome = await telling
         await self.quiet()
+        await self._decide()
         if name == "kickoff_held":
             day = payload["held_on"]
             await self.fact("audit_concluded", concluded_on=day, conclusions="Câblage conforme.")
@@ -292,6 +312,7 @@ async def world(
             "ONBOARDING_SMTP_HOST": LOOPBACK,
             "ONBOARDING_SMTP_PORT": str(passing_smtp),
             "ONBOARDING_SMTP_TIMEOUT_SECONDS": str(SMTP_SECONDS),
+            "ONBOARDING_SMTP_DATA_TIMEOUT_SECONDS": str(SMTP_SECONDS),
             "ONBOARDING_MAIL_FROM": "Mileo Technology <onboarding@mileotech.example>",
             "ONBOARDING_HEAD_OF_PROJECTS": "Marc Delaunay <m.delaunay@mileotech.example>",
             **(variables(folder) if variables else {}),

@@ -70,6 +70,10 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
     "smtp_password": ("secret", "Mot de passe ; toujours avec l'identifiant"),
     "smtp_security": ("`none`, `starttls` ou `tls`", "Chiffrement, exigé s'il est demandé"),
     "smtp_timeout_seconds": ("secondes, 600 au plus", "Silence au-delà duquel l'envoi est repris"),
+    "smtp_data_timeout_seconds": (
+        "secondes, 600 au plus",
+        "Silence après la remise d'un message : au-delà, il a peut-être été reçu, un point est ouvert",
+    ),
     "mail_attachments_max_mb": (
         "Mo, 100 au plus",
         "Pièces jointes d'un courriel ; au-delà, un lien (`ONBOARDING_PUBLIC_URL`)",

@@ -23,9 +23,11 @@ _REFUSED: Final[dict[str, dict[str, str]]] = {
     "remise": {"retry": "à remettre par un autre moyen, puis done_otherwise"},
     "afflux": {"retry": "il n'y a rien à réessayer"},
     "calendrier": {"abandon": "réessayer, ou garder ce qui est appliqué : done_otherwise"},
+    "registre": {"abandon": "l'onboarding doit être au registre : le restaurer, puis retry"},
     "waiting": {"retry": "ce fait est jugé de nouveau à chaque fait reçu"},
 }
 _ADVICE: Final = {
+    "registre": "restaurer le registre, puis « retry »",
     "piece": "« retry » une fois le fichier remis en ordre, ou verser la pièce de nouveau",
     "waiting": "dire le fait qu'il attend, ou « abandon »",
     "calendrier": "décider (ONBOARDING_UNUSUAL_HOLIDAYS), puis « retry » pour relire à partir "

@@ -142,6 +142,13 @@ class MailOrder(Order):
     attachments: list[str]
     """References of issued documents."""
     invitations: list[Invitation] = []
+    settled: list[SentMail] = []
+    """What the run knows already: none of these messages is sent again, nor judged."""
+    progressive: bool = False
+    """Answer as soon as there is something to tell, some messages being put off; without it, once
+    every message is settled."""
+    anew_from: datetime | None = None
+    """A message handed over before that instant, and never answered, is sent again."""
 
 
 class SentMail(Order):
@@ -153,6 +160,13 @@ class SentMail(Order):
     accepted_at: datetime | None = None
     refused: str | None = None
     """The mail server's definitive refusal, in its own words."""
+    unanswered_at: datetime | None = None
+    """When it was handed over whole, without an answer since: it may have been received."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is an outcome, or nobody will ever know: otherwise it is put off."""
+        return bool(self.accepted_at or self.refused or self.unanswered_at)
 
 
 class MailReport(Order):
@@ -163,6 +177,9 @@ class MailReport(Order):
     mails: list[SentMail]
     withheld: list[str] = []
     """References of the documents too large to be attached, when no link to them can be given."""
+    superseded: bool = False
+    """Something else left under this key, which the run does not know of (a server Reset): nothing
+    was sent. What it has to say leaves as the next revision."""
 
 
 class StatedPiece(Order):

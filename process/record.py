@@ -28,7 +28,7 @@ REJECTED_BYTES: Final = 2_000
 MESSAGE_CHARACTERS: Final = 1_000
 
 
-PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood", "calendar"]
+PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood", "calendar", "register"]
 
 
 class Handed(BaseModel):
@@ -90,6 +90,12 @@ class IssuedSending(Handed):
     """What is blocked, as it was: trying again may come when no step asks for it any more."""
     content: str | None = None
     """What it was made of, where that may change after it left."""
+    anew_from: datetime | None = None
+    """What was handed over before, and never answered, may be sent again."""
+    doubt_ends_at: datetime | None = None
+    """When what was never answered is sent again by itself, once."""
+    doubts: int = 0
+    """How many times in a row something of it was never answered."""
     settled_at: datetime | None = None
     """When a person declared it done by other means, or when it was done before the take-over."""
 
@@ -100,6 +106,7 @@ class IssuedSending(Handed):
         self.former_mails += self.mails
         self.mails = []
         self.outdated = False
+        self.doubt_ends_at, self.doubts = None, 0
         self.state = "again"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,12 @@ from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
+
+
+def intention_of(onboarding: str, key: str, address: str) -> str:
+    """What makes a message leave once: the SHA-256 of its onboarding, its key and its address,
+    whatever the settings and the capitals. Its first 40 digits begin the Message-ID."""
+    return hashlib.sha256(f"{onboarding}\0{key}\0{address.lower()}".encode()).hexdigest()
 
 
 class Utc(TypeDecorator[datetime]):
@@ -93,6 +100,8 @@ class Document(Base):
     recipients: Mapped[list[Any]]
     data: Mapped[dict[str, Any] | None]
     """What it states: the next version tells what changed since."""
+    content: Mapped[str | None] = mapped_column(String(64))
+    """The fingerprint of its order (``process.content``); None before that was kept."""
     removed_at: Mapped[datetime | None]
     """When its file was removed, at the end of its time: the row remains."""
 
@@ -104,6 +113,10 @@ class Mail(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     message_id: Mapped[str] = mapped_column(unique=True)
+    """Of the first attempt, for good: the domain of the sender may change since."""
+    intention: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """``intention_of``: one row each. None in a row that left beside another one, before that was
+    the rule."""
     onboarding: Mapped[str] = mapped_column(index=True)
     """No foreign key: a signature without its contract has no onboarding yet."""
     kind: Mapped[str]
@@ -116,6 +129,10 @@ class Mail(Base):
     accepted_at: Mapped[datetime | None]
     refused_at: Mapped[datetime | None]
     reply: Mapped[str | None]
+    content: Mapped[str | None] = mapped_column(String(64))
+    """The fingerprint of its order (``process.content``); None before that was kept."""
+    handed_at: Mapped[datetime | None]
+    """When it was last handed over whole. Without an answer since, it may have been taken."""
     attachments: Mapped[list[Any]]
     attempts: Mapped[int]
     created_at: Mapped[datetime]

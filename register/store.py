@@ -37,6 +37,7 @@ from register.models import (
     PasswordReading,
     Piece,
     Utc,
+    intention_of,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ class MailRow(_Row):
     attachments: list[str]
     attempts: int
     created_at: datetime
+    content: str | None = None
+    handed_at: datetime | None = None
 
 
 class RegisteredDelivery(_Row):
@@ -352,13 +355,19 @@ class Register:
             rows = (await session.scalars(query)).all()
         return [RegisteredDocument.model_validate(row) for row in rows]
 
+    async def document_content(self, reference: str) -> str | None:
+        """The fingerprint of the order that an issued document was made of, if it was kept."""
+        row = await self._document(reference)
+        return None if row is None else row.content
+
     async def record_document(
-        self, order: DocumentOrder, issued: IssuedDocument, path: str
+        self, order: DocumentOrder, issued: IssuedDocument, path: str, content: str | None = None
     ) -> None:
-        """Record an issued document, once. Raises ``AlreadyIssued`` when its reference already
-        stands for other bytes."""
+        """Record an issued document, once, with the fingerprint of its order. Raises
+        ``AlreadyIssued`` when its reference already stands for other bytes."""
         new = self._insert(Document).values(
             **issued.model_dump(),
+            content=content,
             onboarding=order.onboarding,
             path=path,
             recipients=[one.model_dump(mode="json") for one in order.recipients],
@@ -535,15 +544,30 @@ class Register:
 
     # Mails
 
+    async def mails_of(self, onboarding: str, key: str) -> dict[str, MailRow]:
+        """The messages of one sending, by their address in lower case."""
+        query = select(Mail).where(Mail.onboarding == onboarding, Mail.key == key)
+        async with self._session() as session:
+            rows = await session.scalars(query.where(Mail.intention.is_not(None)))
+            return {row.recipient.lower(): MailRow.model_validate(row) for row in rows}
+
     async def begin_mail(
-        self, order: MailOrder, recipient: Recipient, message_id: str, subject: str
+        self,
+        order: MailOrder,
+        recipient: Recipient,
+        message_id: str,
+        subject: str,
+        content: str | None = None,
     ) -> MailRow:
         """The row of a message, created ``pending`` by the first attempt; each attempt on a
-        message that is still pending is counted. Raises ``ValueError`` without an address."""
+        message that is still pending is counted. One row an onboarding, key and address, which
+        keeps its first Message-ID. Raises ``ValueError`` without an address."""
         if recipient.email is None:
             raise ValueError("the recipient's address must be resolved")
+        intention = intention_of(order.onboarding, order.key, recipient.email)
         new = self._insert(Mail).values(
             message_id=message_id,
+            intention=intention,
             onboarding=order.onboarding,
             kind=order.kind,
             key=order.key,
@@ -552,20 +576,40 @@ class Register:
             name=recipient.name,
             subject=subject,
             state="pending",
+            content=content,
             attachments=order.attachments,
             attempts=1,
             # When the row was written, for whoever repairs a database; no limit is held to it.
             created_at=datetime.now(UTC),
         )
         counted = new.on_conflict_do_update(
-            index_elements=["message_id"],
+            index_elements=["intention"],
             set_={"attempts": Mail.attempts + 1},
             where=Mail.state == "pending",
         )
         async with self._session.begin() as session:
             await session.execute(counted)
-            row = await session.scalar(select(Mail).where(Mail.message_id == message_id))
+            row = await session.scalar(select(Mail).where(Mail.intention == intention))
         return MailRow.model_validate(row)
+
+    async def mail_handed(
+        self, message_id: str, at: datetime | None, content: str | None = None
+    ) -> None:
+        """The message is about to be handed over whole: until there is an answer, it may have been
+        taken. ``at`` None: the server said that it was not. Raises ``KeyError`` when the message
+        is unknown."""
+        change: dict[str, Any] = {"handed_at": at}
+        if content is not None:
+            change["content"] = content
+        handed = (
+            update(Mail)
+            .where(Mail.message_id == message_id, Mail.state != "accepted")
+            .values(**change)
+        )
+        async with self._session.begin() as session:
+            await session.execute(handed)
+            if await session.scalar(select(Mail.id).where(Mail.message_id == message_id)) is None:
+                raise KeyError(message_id)
 
     async def mail_accepted(self, message_id: str, at: datetime, reply: str) -> None:
         """The mail server accepted the message. The first acceptance is the one that counts.
@@ -592,7 +636,7 @@ class Register:
             update(Mail)
             .where(Mail.message_id == message_id, Mail.state.in_(before))
             # A server's words are not ours: PostgreSQL has no NUL in texts.
-            .values(state=state, reply=reply.replace("\0", ""), **at)
+            .values(state=state, reply=reply.replace("\0", ""), handed_at=None, **at)
         )
         async with self._session.begin() as session:
             await session.execute(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from contextlib import contextmanager
 from datetime import date, time, timedelta
@@ -28,12 +29,15 @@ _numbers = itertools.count(1)
 
 
 class PickyMailbox(Mailbox):
-    """A real mail server that refuses some addresses, for good or for now."""
+    """A real mail server that refuses some addresses, for good or for now, or takes their mail and
+    does not say so."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.refused: set[str] = set()
         self.deferred: set[str] = set()
+        self.unheard: set[str] = set()
+        """Their messages are taken, and the connection lost before that is said."""
 
     async def handle_RCPT(
         self,
@@ -49,6 +53,13 @@ class PickyMailbox(Mailbox):
             return "451 4.7.1 plus tard"
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        answer = await super().handle_DATA(server, session, envelope)
+        if self.unheard & set(envelope.rcpt_tos):
+            assert isinstance(server.transport, asyncio.WriteTransport)
+            server.transport.abort()
+        return answer
 
 
 def calendar_of(up: Stage, contract: Contract) -> WorkCalendar:

@@ -37,6 +37,11 @@ class MailServer:
     data_replies: list[str] = field(default_factory=list)
     sender_reply: str | None = None
     silent: bool = False
+    late: list[float] = field(default_factory=list)
+    unheard: int = 0
+    named: list[str] = field(default_factory=list)
+    whole: asyncio.Event = field(default_factory=asyncio.Event)
+    """A message came whole."""
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     connections: int = 0
     encrypted: list[bool] = field(default_factory=list)
@@ -82,6 +87,7 @@ class MailServer:
         address: str,
         _options: list[str],
     ) -> str:
+        self.named.append(address)
         if planned := self.replies.get(address):
             reply = planned.pop(0)
             if not reply.startswith("250"):
@@ -89,13 +95,20 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.whole.set()
+        if self.late:
+            await asyncio.sleep(self.late.pop(0))
         if self.data_replies and not (reply := self.data_replies.pop(0)).startswith("250"):
             return reply
         content = envelope.original_content or b""
         message = message_from_bytes(content, policy=default)
         self.taken.append((list(envelope.rcpt_tos), message))
         self.encrypted.append(session.ssl is not None)
+        if self.unheard:
+            self.unheard -= 1
+            assert isinstance(server.transport, asyncio.WriteTransport)
+            server.transport.abort()
         return f"250 OK queued as {len(self.taken)}"
 
     def authenticate(

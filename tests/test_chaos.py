@@ -99,16 +99,16 @@ leave(worker.main())
 """
 
 LOSES = """
-async def loses(self, to, message):
-    return "250 OK" if b"X-Mileo-Kind: kickoff" in message else await deliver(self, to, message)
+async def loses(self, to, message, handing):
+    return "250 OK" if b"X-Mileo-Kind: kickoff" in message else await deliver(self, to, message, handing)
 Conversation.deliver = loses
 """
 """Some mails are taken for sent, and never leave."""
 
 DOUBLES = """
-async def doubles(self, to, message):
-    await deliver(self, to, message)
-    return await deliver(self, to, message)
+async def doubles(self, to, message, handing):
+    await deliver(self, to, message, handing)
+    return await deliver(self, to, message, handing)
 Conversation.deliver = doubles
 """
 

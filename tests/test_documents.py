@@ -768,6 +768,7 @@ class RegisterOfOne:
     def __init__(self) -> None:
         self.issued: dict[str, IssuedDocument] = {}
         self.paths: dict[str, str] = {}
+        self.contents: dict[str, str | None] = {}
 
     async def contract(self, reference: str) -> Contract:
         return {CONTRACT.reference: CONTRACT}[reference]
@@ -775,7 +776,16 @@ class RegisterOfOne:
     async def document(self, reference: str) -> IssuedDocument | None:
         return self.issued.get(reference)
 
-    async def record_document(self, _: DocumentOrder, issued: IssuedDocument, path: str) -> None:
+    async def document_content(self, reference: str) -> str | None:
+        return self.contents[reference]
+
+    async def stated(self, _reference: str) -> dict[str, Any] | None:
+        return None
+
+    async def record_document(
+        self, _: DocumentOrder, issued: IssuedDocument, path: str, content: str | None = None
+    ) -> None:
+        self.contents[issued.reference] = content
         self.issued[issued.reference] = issued
         self.paths[issued.reference] = path
 
@@ -799,7 +809,7 @@ async def test_a_document_is_issued_once(tmp_path: Path) -> None:
     content = await DocumentStore(str(tmp_path)).get(path)
     files(tmp_path, erase=True)
 
-    again = await issue(register, tmp_path, order("pv_recette", MINIMAL["pv_recette"]))
+    again = await issue(register, tmp_path, order("pv_recette", FULL["pv_recette"]))
 
     assert again == first
     assert files(tmp_path) == []
@@ -807,6 +817,22 @@ async def test_a_document_is_issued_once(tmp_path: Path) -> None:
     assert first.size == len(content)
     assert first.issued_at.utcoffset() is not None
     assert register.paths == {first.reference: path}
+
+
+async def test_a_reference_that_stands_for_something_else_gives_way_to_the_next_version(
+    tmp_path: Path,
+) -> None:
+    register = RegisterOfOne()
+    first = await issue(register, tmp_path, order("pv_recette", FULL["pv_recette"]))
+    second = await issue(register, tmp_path, order("pv_recette", MINIMAL["pv_recette"]))
+    assert (second.reference, second.version) == ("PVR-MIL-2026-0042-1-v2", 2)
+    assert second.sha256 != first.sha256
+    # Each of them asked for again is given back.
+    for known, content in ((second, MINIMAL), (first, FULL)):
+        assert await issue(register, tmp_path, order("pv_recette", content["pv_recette"])) == known
+    # What was issued before contents were kept stands for whatever is asked.
+    register.contents[first.reference] = None
+    assert await issue(register, tmp_path, order("pv_recette", MINIMAL["pv_recette"])) == first
 
 
 async def test_an_incomplete_document_is_refused_for_good(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Sender:
         tls: ssl.SSLContext | None = None,
         started: datetime = STARTED,
         remembered: tuple[Any, ...] = (),
+        attempt: int = 1,
+        during: Callable[[ActivityEnvironment], Awaitable[None]] | None = None,
         **changes: Any,
     ) -> MailReport:
         settings = Settings.model_validate(
@@ -65,12 +67,19 @@ class Sender:
         )
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(
-            environment.info, started_time=started, heartbeat_details=remembered
+            environment.info,
+            started_time=started,
+            scheduled_time=STARTED,
+            heartbeat_details=remembered,
+            attempt=attempt,
         )
         environment.on_heartbeat = self.beats.append
         activities = MailActivities(self.register, self.store, settings, tls)
         async with activities.connected():
-            report = await environment.run(activities.send_mail, order)
+            sending = asyncio.ensure_future(environment.run(activities.send_mail, order))
+            if during:
+                await during(environment)
+            report = await sending
         assert isinstance(report, MailReport)
         return report
 

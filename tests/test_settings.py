@@ -58,7 +58,8 @@ def test_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.inbox == Path("var/inbox")
     assert settings.sources is None
     assert (settings.smtp_host, settings.smtp_port) == ("localhost", 25)
-    assert (settings.smtp_security, settings.smtp_timeout_seconds) == ("none", 30)
+    assert (settings.smtp_security, settings.smtp_timeout_seconds) == ("none", 300)
+    assert settings.smtp_data_timeout_seconds == 600
     assert settings.mail_from == Mailbox(name="Mileo Onboarding", email="onboarding@example.com")
     assert settings.head_of_projects == Mailbox(email="head@example.com")
     assert settings.policy == Policy.model_validate({})

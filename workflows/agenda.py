@@ -122,6 +122,7 @@ def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> Iterator[Wake]
         for instant in (too_long, fact.until):
             if instant:
                 yield Wake(instant, f"fait en attente, {named(fact.fact)}")
+    yield from _doubt_wakes(o)
     # Each new year, to see whether the calendar must be read for later ones.
     new_year = date(paris_day(now).year + 1, 1, 2)
     yield Wake(at(new_year, o.policy.reminder_hour), "lecture du calendrier de l'année")
@@ -136,6 +137,12 @@ def _deployment_wakes(o: Onboarding, now: datetime) -> Iterator[Wake]:
     if o.deployment_starts_at and not o.deployment_over_at:
         monday = monday_of(iso_week(paris_day(now))) + timedelta(days=7)
         yield Wake(start_of(monday), "nouvelle semaine de déploiement", 2)
+
+
+def _doubt_wakes(o: Onboarding) -> Iterator[Wake]:
+    for entry in o.record.sendings.values():
+        if entry.doubt_ends_at:
+            yield Wake(entry.doubt_ends_at, "courriel resté sans réponse", step_of(entry.kind))
 
 
 def waiting_too_long_at(o: Onboarding, received_at: datetime) -> datetime:

@@ -94,15 +94,19 @@ class Life:
 
     def instants(self, agenda: Agenda, now: datetime) -> tuple[Wake | None, frozenset[datetime]]:
         """The next instant that matters, and those of the timers worth keeping."""
+        watch = self.dispatch.wake
+        watched = frozenset({watch.at} if watch else ())
         if self.o.cancelled:
-            return None, frozenset()
+            return watch, watched
         wake = self.display.earliest(agenda.wake)
         if not self.o.record.frugal:
             return wake, frozenset()
         look_by = now + timedelta(hours=self.o.policy.mail_alert_hours)
         if self.another_look_soon and wake and wake.at > look_by:
             wake = None
-        return wake, agenda.instants
+        if watch and (wake is None or watch.at < wake.at):
+            wake = watch
+        return wake, agenda.instants | watched
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -414,6 +418,8 @@ def _let_time_pass(life: Life, now: datetime) -> None:
     """What time alone brings about: the activation, what waited for it, long waits."""
     _activate(life.o, now)
     life.intake.try_waiting(now)
+    life.dispatch.let_time_pass(now)
+    life.dispatch.follow(now)
     if not life.o.cancelled and not life.o.suspension:
         life.intake.raise_long_waits(now)
 

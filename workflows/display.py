@@ -8,7 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
 from process.obligations import Deadline
 from process.onboarding import Onboarding
@@ -21,6 +26,13 @@ from workflows.reporting import headline, projection
 from workflows.search_attributes import picture
 
 _PAUSE: Final = timedelta(minutes=10)
+
+
+_LOST: Final = "registre"
+_LOST_MESSAGE: Final = (
+    "Le registre ne connaît plus cet onboarding : documents et courriels ne peuvent plus y être "
+    "notés. Le restaurer depuis la sauvegarde (docs/operations.md), puis « retry »"
+)
 
 
 class Display:
@@ -62,7 +74,8 @@ class Display:
         self._describe(held, now, completed=False)
         if self.retry_at and now >= self.retry_at:
             self.retry_at = None
-        if quiet and self.idle and not self.retry_at and not self._is_registered(shown):
+        lost = any(point.id == _LOST for point in self._o.record.open_points)
+        if quiet and self.idle and not (self.retry_at or lost or self._is_registered(shown)):
             whole = projection(self._o, held, now)
             if not self._says_the_same(whole):
                 self._projected = whole
@@ -114,13 +127,25 @@ class Display:
         try:
             name = "registre" if self._o.record.headlines else "project_onboarding"
             await effects.project(shown, name)
-        except FailureError:
+        except FailureError as error:
+            self._projected = None
+            if _is_definitive(error):
+                self._o.record.open_point(_LOST, "register", _LOST_MESSAGE, workflow.now())
+                return
             # The next picture replaces this one, a little later; the last one is never given up.
             workflow.logger.warning("register out of reach, projection postponed")
-            self._projected = None
             self.retry_at = workflow.now() + _PAUSE
         finally:
             self._stir()
+
+
+def _is_definitive(error: BaseException | None) -> bool:
+    """The register answered that it does not know the onboarding: to ask again changes nothing."""
+    while error is not None:
+        if isinstance(error, ApplicationError) and error.type == "UnknownOnboarding":
+            return True
+        error = error.__cause__
+    return False
 
 
 def _looked_for(shown: Headline) -> tuple[object, ...]:

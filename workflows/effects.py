@@ -35,6 +35,10 @@ _PATIENT: Final = RetryPolicy(
 )
 """For what must happen in the end, however long a server is away."""
 
+MAIL_ATTEMPT: Final = timedelta(hours=2)
+"""One attempt, which sends several messages: each has the patience of its commands, and ten minutes
+after its final dot (``activities.mails.smtp.patience``)."""
+
 _BRIEF: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
 """For a picture that the next one replaces."""
 
@@ -122,15 +126,19 @@ async def issue_document(
 async def send_mail(
     order: MailOrder, title: str, patience: timedelta, step: int | None = None
 ) -> MailReport:
-    """Send a mail to each of its recipients, once."""
+    """Send a mail to each of its recipients, once. One that is given up ends first what it has
+    handed over, since who takes its place must know."""
     answer: MailReport = await workflow.execute_activity(
         "send_mail",
         order,
         result_type=MailReport,
-        start_to_close_timeout=timedelta(minutes=5),
+        start_to_close_timeout=MAIL_ATTEMPT,
         heartbeat_timeout=timedelta(minutes=1),
         schedule_to_close_timeout=patience,
         retry_policy=_PATIENT,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+        if order.progressive
+        else workflow.ActivityCancellationType.TRY_CANCEL,
         summary=summary(f"courriel « {title} »", step),
     )
     return answer

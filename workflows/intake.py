@@ -224,6 +224,8 @@ class Intake:
             entry.state = "again" if fact.action == "retry" else "done"
             if entry.held and invitations.outdated(self._o, entry.held, now):
                 entry.state = "done"
+            # Whatever was never answered is settled by this decision.
+            entry.anew_from, entry.doubt_ends_at = now, None
             if fact.action == "done_otherwise":
                 entry.settled_at = now
         elif point and point.kind == "piece" and fact.action == "retry":

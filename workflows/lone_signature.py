@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from process.calendar import WorkCalendar, at, paris, paris_day
     from process.orders import MailOrder, ReadWorkedDays, Recipient
     from workflows import effects
+    from workflows.dispatch import DOUBT
     from workflows.names import LONE_SIGNATURE_TYPE
     from workflows.page import summary
     from workflows.sendings import MAILS
@@ -46,22 +47,26 @@ class LoneSignature:
         )
         if not await effects.is_signature_alone(reference):
             return "Le contrat est arrivé."
-        report = await effects.send_mail(
-            MailOrder(
-                onboarding=reference,
-                kind=_KIND,
-                key=_KIND,
-                recipients=[Recipient(role="head_of_projects")],
-                reply_to=None,
-                data={
-                    "signed_at": paris(datetime.fromisoformat(signed_at)).isoformat(),
-                    "received_at": paris(received_at).isoformat(),
-                },
-                attachments=[],
-            ),
-            MAILS[_KIND].title,
-            _PATIENCE,
+        order = MailOrder(
+            onboarding=reference,
+            kind=_KIND,
+            key=_KIND,
+            recipients=[Recipient(role="head_of_projects")],
+            reply_to=None,
+            data={
+                "signed_at": paris(datetime.fromisoformat(signed_at)).isoformat(),
+                "received_at": paris(received_at).isoformat(),
+            },
+            attachments=[],
         )
+        report = await effects.send_mail(order, MAILS[_KIND].title, _PATIENCE)
+        if any(mail.unanswered_at for mail in report.mails):
+            # It may have been received. Nobody is there to tell: it leaves again after a day, once.
+            await workflow.sleep(DOUBT, summary=summary("alerte restée sans réponse"))
+            again = order.model_copy(update={"anew_from": workflow.now()})
+            report = await effects.send_mail(again, MAILS[_KIND].title, _PATIENCE)
+            if any(mail.unanswered_at for mail in report.mails):
+                return "Alerte envoyée deux fois, sans réponse du serveur de messagerie."
         refused = [mail.refused for mail in report.mails if mail.refused]
         return f"Alerte refusée : {refused[0]}" if refused else "Le responsable est alerté."
 

@@ -6,7 +6,6 @@ calendar files. What is put together here is read again before it may leave.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from activities.mails import invitations
 from activities.mails.headers import set_address, set_text
 from activities.mails.texts import MailUnsafe, render
+from register.models import intention_of
 
 if TYPE_CHECKING:
     from activities.mails.enclosures import Enclosure
@@ -42,10 +42,10 @@ class _File:
 
 
 def message_id(order: MailOrder, email: str, sender: Mailbox) -> str:
-    """The Message-ID of an order to a recipient: the same sending is always the same message,
-    so that a mail reader shows it once even if it had to leave twice."""
-    intention = f"{order.onboarding}\0{order.key}\0{email.lower()}"
-    digest = hashlib.sha256(intention.encode()).hexdigest()[:40]
+    """The Message-ID of the first attempt of an order to a recipient: the same sending is always
+    the same message, so that a mail reader shows it once even if it had to leave twice. The
+    register keeps it, whatever the domain of the sender becomes."""
+    digest = intention_of(order.onboarding, order.key, email)[:40]
     return f"<{digest}@{_domain(sender)}>"
 
 
@@ -61,11 +61,13 @@ def compose(  # noqa: PLR0913, PLR0917 - a message is made of that many things
     sender: Mailbox,
     documents: Sequence[Enclosure],
     at: datetime,
+    known_as: str | None = None,
 ) -> EmailMessage:
     """The message to one recipient, ready to leave: ``bytes(message)`` is what was checked.
 
     ``recipients`` are all who receive this mail: named in its footer, invited to its events.
-    ``at`` is the instant of the Date header and of the invitations.
+    ``at`` is the instant of the Date header and of the invitations; ``known_as`` the Message-ID
+    under which it left, or may have left, already.
 
     Raises MailUnsafe when it cannot be composed exactly as intended.
     """
@@ -94,7 +96,7 @@ def compose(  # noqa: PLR0913, PLR0917 - a message is made of that many things
     addresses = _address(message, order, recipient, sender)
     set_text(message, "Subject", texts.subject)
     set_text(message, "Date", format_datetime(at))
-    set_text(message, "Message-ID", message_id(order, recipient.email, sender))
+    set_text(message, "Message-ID", known_as or message_id(order, recipient.email, sender))
     _say_it_is_automatic(message, sender)
     set_text(message, "X-Mileo-Onboarding", order.onboarding)
     set_text(message, "X-Mileo-Kind", order.kind)

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from contextlib import suppress
-from typing import Final, NoReturn
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import aiosmtplib
+from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
 
 from activities.mails.headers import header_text
-from settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from settings import Settings
 
 MESSAGES: Final = 100
 """What one connection carries at most: many servers set a limit, and a name may stand for several."""
 
 _FAREWELL_SECONDS: Final = 2
 _MAX_REPLY: Final = 500
+_TRANSMITTING_SECONDS: Final = 0.02
+_EXCHANGES: Final = 10
+"""Before a message is handed over whole: greeting, presentation, encryption, authentication,
+sender, recipient, text."""
+
+_GO_AHEAD: Final = 354
+_ACCEPTED: Final = range(200, 300)
+_TRANSIENT: Final = range(400, 500)
 _PERMANENT: Final = range(500, 600)
 _TO_BE_AUTHENTICATED: Final = frozenset({530, 534, 535, 538})
 """RFC 4954: the server wants other credentials than ours, or none over this connection."""
@@ -33,8 +48,20 @@ class Unreachable(Deferred):
     """No conversation is possible at present, whoever the recipient."""
 
 
+class Unanswered(Exception):  # noqa: N818 - it says what happened
+    """The message was handed over whole, and there was no answer: the server may have taken it,
+    and has no way to be asked."""
+
+
 class Misconfigured(Exception):  # noqa: N818 - it says what happened
     """An operator has something to set right. Says what, in French, without a secret."""
+
+
+def patience(settings: Settings) -> timedelta:
+    """How long one message may take at most, a silent server included: the patience of each
+    command (RFC 5321, section 4.5.3.2), then that of the answer to the final dot."""
+    before = _EXCHANGES * settings.smtp_timeout_seconds
+    return timedelta(seconds=before + settings.smtp_data_timeout_seconds)
 
 
 class Conversation:
@@ -43,6 +70,8 @@ class Conversation:
 
     def __init__(self, settings: Settings, tls: ssl.SSLContext | None) -> None:
         self._sender: Final = settings.mail_from.email
+        self._timeout: Final = settings.smtp_timeout_seconds
+        self._data_timeout: Final = settings.smtp_data_timeout_seconds
         self._messages = 0
         self._last_accepted = False
         password = settings.smtp_password
@@ -75,29 +104,68 @@ class Conversation:
                 await self._client.quit(timeout=_FAREWELL_SECONDS)
         self._client.close()
 
-    async def deliver(self, to: str, message: bytes) -> str:
-        """Hand a message over. Returns the server's words of acceptance.
+    async def deliver(
+        self, to: str, message: bytes, handing: Callable[[], Awaitable[None]] | None = None
+    ) -> str:
+        """Hand a message over. Returns the server's words of acceptance. ``handing`` is awaited
+        when all is said but the final dot, without which no server has the message: what it raises
+        is raised, and the message stays here.
 
-        Raises Refused, Deferred, Unreachable or Misconfigured.
+        Raises Refused, Deferred, Unreachable, Misconfigured, or Unanswered: then, and only then,
+        the server may have taken the message.
         """
         self._last_accepted = False
+        handed = False
         try:
             await self._begin(len(message))
             await self._client.rcpt(to)
-            _, reply = await self._client.data(message)
+            await self._say(message)
+            if handing is not None:
+                await handing()
+            handed = True
+            answer = await self._client.execute_command(b".", timeout=self._data_timeout)
+            if answer.code not in _ACCEPTED:
+                raise aiosmtplib.SMTPDataError(answer.code, answer.message)
         except aiosmtplib.SMTPResponseException as error:
+            if handed and error.code not in _TRANSIENT and error.code not in _PERMANENT:
+                self._client.close()
+                raise Unanswered("réponse illisible") from None
             await self._begin_anew()
             _judge(error)
         except (aiosmtplib.SMTPException, OSError) as error:
             self._client.close()
-            raise Deferred(_silence(error) or "connexion perdue") from None
+            reason = _silence(error) or "connexion perdue"
+            raise (Unanswered(reason) if handed else Deferred(reason)) from None
         except BaseException:
             # Cancelled: the answer to come would be taken for that to something else.
             self._client.close()
             raise
         self._messages += 1
         self._last_accepted = True
-        return _reply(reply)
+        return _reply(answer.message)
+
+    async def _say(self, message: bytes) -> None:
+        """The whole message but its final dot, out of our hands: a server that reads no more has
+        not taken it. Raises ``TimeoutError`` when nothing more leaves for the patience of a
+        command."""
+        answer = await self._client.execute_command(b"DATA")
+        if answer.code != _GO_AHEAD:
+            raise aiosmtplib.SMTPDataError(answer.code, answer.message)
+        transport = self._client.transport
+        if not isinstance(transport, asyncio.WriteTransport):
+            raise aiosmtplib.SMTPServerDisconnected("connection lost")
+        transport.write(PERIOD_REGEX.sub(b"..", normalize_message_line_endings(message)))
+        loop = asyncio.get_running_loop()
+        ahead, since = transport.get_write_buffer_size(), loop.time()
+        while ahead and not transport.is_closing():
+            await asyncio.sleep(_TRANSMITTING_SECONDS)
+            now_ahead = transport.get_write_buffer_size()
+            if now_ahead < ahead:
+                ahead, since = now_ahead, loop.time()
+            elif loop.time() - since > self._timeout:
+                raise TimeoutError
+        if transport.is_closing():
+            raise aiosmtplib.SMTPServerDisconnected("connection lost")
 
     async def _begin(self, size: int) -> None:
         """Announce a message of that many bytes, over the connection there is or a new one.
