@@ -47,7 +47,7 @@ def test_the_lives_that_are_written_down_hold_what_they_are_for() -> None:
                  "cancelled_client", "deviation_notice", "reminder:"):  # fmt: skip
         assert f"send_mail {mail}" in text, mail
     for command in (
-        "_send: await _patiently, effects.send_mail()",
+        "_send: await _settled, await _patiently, effects.send_mail()",
         "_perform: await _issue, await _send",
         "workflow.patched(",
     ):
