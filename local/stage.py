@@ -152,6 +152,7 @@ async def stage(  # noqa: PLR0913 - each is what some caller looks at
     mailbox: Mailbox | None = None,
     cached_runs: int = CACHED_RUNS,
     suggested_events: int | None = None,
+    message_bytes: int | None = None,
     public_url: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Bring everything up in that folder, and down again at the end. ``public_url`` is where an
@@ -160,6 +161,9 @@ async def stage(  # noqa: PLR0913 - each is what some caller looks at
         mailbox = mailbox or Mailbox(folder / "mails")
         port = stack.enter_context(mailbox.smtp())
         settings = stage_settings(folder, port, public_url)
+        if message_bytes is not None:
+            policy = settings.policy.model_copy(update={"message_bytes": message_bytes})
+            settings = settings.model_copy(update={"policy": policy})
         settings.inbox.mkdir(parents=True, exist_ok=True)
         register = Register(settings.database_url)
         stack.push_async_callback(register.close)
@@ -167,7 +171,10 @@ async def stage(  # noqa: PLR0913 - each is what some caller looks at
         store = DocumentStore(settings.documents_url)
         environment = await stack.enter_async_context(
             time_skipping_server(
-                ui=ui_port is not None, ui_port=ui_port, suggested_events=suggested_events
+                ui=ui_port is not None,
+                ui_port=ui_port,
+                suggested_events=suggested_events,
+                message_bytes=message_bytes,
             )
         )
         worker = build_worker(

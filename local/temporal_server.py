@@ -63,15 +63,21 @@ async def time_skipping_server(
     port: int | None = None,
     ui_port: int | None = None,
     suggested_events: int | None = None,
+    message_bytes: int | None = None,
 ) -> AsyncIterator[WorkflowEnvironment]:
     """A server in memory on which months pass in seconds, each run with its own clock.
 
     ``suggested_events`` is the length of a history from which a new run is suggested (the
-    server's own: 4,096). Without ``port`` the system chooses one; the web UI, on ``ui_port``, only where asked for.
+    server's own: 4,096), ``message_bytes`` the largest message (its own: 2 MB). Without ``port`` the system chooses one; the web UI, on ``ui_port``, only where asked for.
     """
     config: tuple[str, ...] = TIME_SKIPPING + LATENCY
     if suggested_events is not None:
         config += (f"limit.historyCount.suggestContinueAsNew={suggested_events}",)
+    if message_bytes is not None:
+        config += (
+            f"limit.blobSize.error={message_bytes}",
+            f"limit.blobSize.warn={message_bytes // 2}",
+        )
     with _banner_hidden():
         environment = await WorkflowEnvironment.start_time_skipping_v2(
             # Time moves when it is told to (``fast_forward``), never by itself.

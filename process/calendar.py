@@ -81,6 +81,7 @@ class WorkCalendar:
     """
 
     def __init__(self, days: WorkedDays) -> None:
+        self.recorded = days
         self._first_year = days.first_year
         self._last_year = days.last_year
         self._closed = {name: _dates(tuple(listed)) for name, listed in days.closed.items()}

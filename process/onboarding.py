@@ -17,8 +17,8 @@ from process import doe
 from process import facts as f
 from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_week, paris_day
 from process.contract import Contract, Person, Site
-from process.facts import FACTS, Fact
-from process.fields import HELD, canonical
+from process.facts import Fact
+from process.fields import canonical
 from process.orders import IssuedDocument, ReadPiece, Recipient, StatedPiece
 from process.policy import Policy
 from process.record import IssuedSending, Record, TakenFact
@@ -269,8 +269,7 @@ class Onboarding:
         for role in ("decision_maker", "technical_lead", "primary_user", "technical_contact"):
             self.appoint(role, getattr(contract.client, role), record.started_at)
         for taken in record.facts:
-            fact = FACTS[taken.fact].model_validate(taken.payload, context=HELD)
-            self._fold(fact, taken.received_at)
+            self._fold(taken.stated, taken.received_at)
 
     @property
     def calendar(self) -> WorkCalendar:
@@ -292,7 +291,7 @@ class Onboarding:
 
     def take(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> None:
         """Record an accepted fact and let it change what is known."""
-        self.record.facts.append(TakenFact(fact=name, payload=payload, received_at=now))
+        self.record.facts.append(TakenFact.of(name, fact, payload, now))
         self.record.taken_bytes += len(canonical(payload))
         self._fold(fact, now)
 

@@ -70,6 +70,12 @@ class Policy(BaseModel):
     at_risk_jo: int = Field(3, ge=0, le=250, description="Santé « à risque »")
 
     # DESIGN, section 2
+    message_bytes: int = Field(
+        2_000_000,
+        ge=200_000,
+        le=2_000_000,
+        description="Le plus grand message que le serveur Temporal accepte",
+    )
     waiting_fact_jo: int = Field(5, ge=1, le=250, description="Fait en attente : point ouvert")
     mail_alert_hours: int = Field(1, ge=1, le=72, description="Serveur de messagerie muet : alerte")
     mail_patience_hours: int = Field(

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from process import editions
+from process.facts import FACTS, Fact
+from process.fields import HELD
 from process.orders import (
     Invitation,
     IssuedDocument,
@@ -44,6 +46,21 @@ class TakenFact(Handed):
     fact: str
     payload: dict[str, Any]
     received_at: datetime
+    _read: tuple[dict[str, Any], Fact] | None = PrivateAttr(None)
+
+    @classmethod
+    def of(cls, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> TakenFact:
+        """A fact that was just read."""
+        taken = cls(fact=name, payload=payload, received_at=now)
+        taken._read = taken.payload, fact
+        return taken
+
+    @property
+    def stated(self) -> Fact:
+        """The payload as a fact, read once: a correction folds all of them several times."""
+        if self._read is None or self._read[0] is not self.payload:
+            self._read = self.payload, FACTS[self.fact].model_validate(self.payload, context=HELD)
+        return self._read[1]
 
 
 class WaitingFact(Handed):

@@ -26,7 +26,7 @@ from process.vocabulary import DOE_FAMILY_NAMES
 
 MAX_PAYLOAD_BYTES: Final = 128_000
 MAX_TAKEN_BYTES: Final = 800_000
-"""What a run may retain in all: it must fit in one message of the engine (2 MB) with the rest."""
+"""What a run of the first edition may retain in all; ``carrying`` weighs it since."""
 
 MAX_WAITING_BYTES: Final = 200_000
 MAX_WAITING: Final = 200
@@ -129,7 +129,7 @@ def judge(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any], now: da
         raise AlreadyKnown
     if o.cancelled and not isinstance(fact, f.OnboardingCancelled | f.OpenPointSettled):
         raise Refused("l'onboarding est annulé")
-    if o.record.taken_bytes > MAX_TAKEN_BYTES:
+    if o.record.taken_bytes > MAX_TAKEN_BYTES and not o.since(editions.SECOND):
         raise Refused("l'onboarding a reçu trop de données pour en retenir davantage")
     _check_horizon(o, fact)
     _RULES[type(fact)](o, fact, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -111,3 +112,39 @@ async def test_a_flood_that_leaves_no_quiet_moment_goes_on_in_a_new_run(tmp_path
         assert {mail.state for mail in mails} == {"accepted"}
         sent = [one for one in mails if (one.kind, one.recipient) == ("kickoff_convocation", lead)]
         assert len(sent) == 1, "started again, sent once"
+
+
+async def test_a_run_that_is_full_goes_on_and_still_ends(tmp_path: Path) -> None:
+    async with stage(tmp_path, suggested_events=200, message_bytes=260_000) as up:
+        play = await up.play(unique(new()), OPENS_AT)
+        first = (await play.handle.describe()).run_id
+        texts = [
+            "".join(sha256(f"{n}{k}".encode()).hexdigest() for k in range(60)) for n in range(150)
+        ]
+        planned = {"starts_at": "2031-03-10T10:00:00+01:00", "place": "Tours"}
+        await flood(play, "kickoff_planned", [{**planned, "access": text} for text in texts])
+        handle = up.environment.client.get_workflow_handle(play.handle.id)
+        status = await play.status()
+        while not status["rejected_count"]:
+            await asyncio.sleep(0.1)
+            status = await play.status()
+        assert "trop de données" in status["rejected"][0]["reason"]
+
+        # Ordinary life pushes it through several more runs.
+        for n in range(60):
+            await handle.signal("kickoff_planned", {**planned, "place": f"Salle {n}"})
+        replaced = {"name": "Léa Roux", "email": "l.roux@mileotech.example"}
+        who = {"role": "project_manager", "person": replaced}
+        assert (await handle.execute_update("contact_replaced", who))["outcome"] == "accepted"
+        shorter = {"fact": "kickoff_planned", "payload": {**planned, "place": "Paris"}}
+        said = {**shorter, "by": "Claire", "reason": "erreur de saisie"}
+        assert (await handle.execute_update("fact_corrected", said))["outcome"] == "accepted"
+        gone = await handle.execute_update("onboarding_cancelled", {"reason": "Client parti"})
+        assert gone["outcome"] == "accepted"
+        assert (await handle.result())["outcome"] == "cancelled"
+        assert (await handle.describe()).run_id != first
+        assert await failed_tasks(play) == 0
+        registered = await up.register.onboarding(play.contract.reference)
+        assert registered is not None
+        assert registered.status is not None
+        assert registered.status["step"] == "cancelled"

@@ -662,7 +662,7 @@ def test_a_corrected_piece_and_late_minutes_change_the_doe_too() -> None:
     release = {"released_on": "2026-05-13", "by": "Chef"}
     case = delivered(file_doe(Case()).take("doe_released", NOW, **release))
     plans = next(taken for taken in case.o.record.facts if taken.payload.get("family") == "plans")
-    plans.payload["uri"] = "autre.pdf"
+    plans.payload = {**plans.payload, "uri": "autre.pdf"}
     case.o.fold()
     assert case.o.doe_changed
     case = delivered(file_doe(Case()).take("doe_released", NOW, **release))

@@ -22,6 +22,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from process import editions, invited, maintenance, rules
     from process.calendar import WorkCalendar, at, paris_day
+    from process.carrying import carried_of, fit, pack, unpack
     from process.contract import Contract, signed_ahead
     from process.fields import HELD
     from process.history import problems_of
@@ -49,7 +50,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import WORKFLOW_TYPE
     from workflows.page import summary
     from workflows.reading import Reading
-    from workflows.reporting import status
+    from workflows.reporting import in_one_message, journal, status
     from workflows.sendings import mail, plain
     from workflows.steps import STEPS, any_step, current_step
     from workflows.steps.step7_evaluation import closing
@@ -134,7 +135,7 @@ class ClientOnboarding:
         contract = _read_contract(arguments, HELD)
         carried = arguments[1] if len(arguments) > 1 else None
         if carried is not None:
-            self._life = Life(contract, Carried.model_validate(carried), self._alarm)
+            self._life = Life(contract, unpack(carried), self._alarm)
         elif refusal := await self._open(contract, arguments):
             return {"outcome": "duplicate", "reason": refusal}
         elif self._asked_to_cancel and self._open_life.o.since(editions.SECOND):
@@ -161,18 +162,13 @@ class ClientOnboarding:
         """The ``status`` of DESIGN, section 4."""
         o, now = self._readable.o, workflow.now()
         held = deadlines(o, now)
-        return status(o, held, now, completed=self._completed).model_dump(mode="json")
+        return in_one_message(o, status(o, held, now, completed=self._completed))
 
     @workflow.query(name="journal", description="Les faits retenus et les corrections.")
     def journal(self) -> dict[str, Any]:
-        """Every fact that counts, in order, and every correction with both values."""
-        o = self._readable.o
-        record = o.record.model_dump(mode="json", include={"facts", "corrections"})
-        people = [
-            {"role": one.role, "name": one.person.name, "since": one.since.isoformat()}
-            for one in o.in_charge
-        ]
-        return {**record, "in_charge": people}
+        """Every fact that counts, in order, and every correction with both values; ``omitted`` of the
+        oldest facts where all would be more than one message."""
+        return journal(self._readable.o)
 
     def hear(self, name: str, arguments: Sequence[Any]) -> None:
         """Take a signal: a fact that cannot be accepted is kept with the reason."""
@@ -397,14 +393,18 @@ class ClientOnboarding:
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._read_signals()
+        if not fit(life.o):
+            # A message too large would stop the run for good; a long history does not so soon.
+            workflow.logger.error("what the run would hand on does not fit in one message")
+            return
         if pressed:
             life.dispatch.hand_over()
+            fit(life.o)
             life.o.record.open_point("afflux", "flood", _FLOOD, workflow.now())
         elif not life.quiet or self._alarm.is_ringing:
             return
-        carried = Carried(record=life.o.record, days=life.days, policy=life.o.policy)
         contract = life.o.contract.model_dump(mode="json")
-        workflow.continue_as_new(args=[contract, carried.model_dump(mode="json")])
+        workflow.continue_as_new(args=[contract, pack(carried_of(life.o))])
 
     def _cancel_from_outside(self) -> None:
         o = self._open_life.o
@@ -417,6 +417,7 @@ class ClientOnboarding:
 def _let_time_pass(life: Life, now: datetime) -> None:
     """What time alone brings about: the activation, what waited for it, long waits."""
     _activate(life.o, now)
+    life.intake.room.looked()
     life.intake.try_waiting(now)
     life.dispatch.let_time_pass(now)
     life.dispatch.follow(now)

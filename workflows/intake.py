@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from process import doe, offsets, rules
+from process.carrying import Room
 from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled, named
 from process.fields import canonical
 from process.obligations import deadlines
@@ -41,6 +42,7 @@ class Intake:
 
     def __init__(self, o: Onboarding) -> None:
         self._o = o
+        self.room = Room(o)
 
     def take(self, name: str, arguments: Sequence[Any], now: datetime) -> FactAnswer:
         """Take a fact, and those that were waiting for it.
@@ -70,7 +72,7 @@ class Intake:
             waiting = record.waiting.pop(place)
             fact, payload = rules.read(waiting.fact, (waiting.payload,), held=True)
             try:
-                answer = self._weigh(waiting.fact, fact, payload, now)
+                answer = self._weigh(waiting.fact, fact, payload, now, waited=True)
             except rules.Refused as refused:
                 self.reject(waiting.fact, (payload,), str(refused), now)
                 record.close_point(rules.waiting_id(waiting))
@@ -100,8 +102,11 @@ class Intake:
                 message = f"« {named(fact.fact)} » attend toujours « {named(fact.waits_for)} »"
                 record.open_point(id_, "waiting_fact", message, now)
 
-    def _weigh(self, name: str, fact: Fact, payload: dict[str, Any], now: datetime) -> FactAnswer:
-        """Judge one well-formed fact and act on the outcome; ``Refused`` passes through."""
+    def _weigh(
+        self, name: str, fact: Fact, payload: dict[str, Any], now: datetime, *, waited: bool = False
+    ) -> FactAnswer:
+        """Judge one well-formed fact and act on the outcome; ``Refused`` passes through. One that
+        has waited had its room."""
         record = self._o.record
         warned = offsets.warning(self._o, fact)
         try:
@@ -111,20 +116,12 @@ class Intake:
             return FactAnswer(outcome="known", message=f"Déjà connu : rien ne change.{warned}")
         except rules.Waits as waits:
             if not (waiting := self._that_waits(name, payload)):
-                size = sum(len(canonical(w.payload)) for w in record.waiting)
-                full = len(record.waiting) >= rules.MAX_WAITING
-                if full or size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
-                    raise rules.Refused("trop de faits attendent déjà") from None
-                waiting = WaitingFact(
-                    fact=name,
-                    payload=payload,
-                    waits_for=str(waits),
-                    until=waits.until,
-                    about=waits.about[:MESSAGE_CHARACTERS],
-                    received_at=now,
-                )
-                record.waiting.append(waiting)
+                if not waited:
+                    self.room.take(fact, payload)
+                waiting = self._keep_waiting(name, payload, waits, now)
             return FactAnswer(outcome="waiting", message=_told_to_wait(waiting) + warned)
+        if not waited:
+            self.room.take(fact, payload)
         if isinstance(fact, FactCorrected):
             self._correct(fact, now)
         # Only now: a correction may still have been refused, and be sent again.
@@ -148,6 +145,25 @@ class Intake:
             ),
             None,
         )
+
+    def _keep_waiting(
+        self, name: str, payload: dict[str, Any], waits: rules.Waits, now: datetime
+    ) -> WaitingFact:
+        record = self._o.record
+        size = sum(len(canonical(w.payload)) for w in record.waiting)
+        full = len(record.waiting) >= rules.MAX_WAITING
+        if full or size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
+            raise rules.Refused("trop de faits attendent déjà") from None
+        waiting = WaitingFact(
+            fact=name,
+            payload=payload,
+            waits_for=str(waits),
+            until=waits.until,
+            about=waits.about[:MESSAGE_CHARACTERS],
+            received_at=now,
+        )
+        record.waiting.append(waiting)
+        return waiting
 
     def _correct(self, fact: FactCorrected, now: datetime) -> None:
         """Replace what a fact stated. Everything is derived again; what had left with another

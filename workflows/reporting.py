@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from pydantic_core import to_json
 
 from process import maintenance
 from process.calendar import paris
+from process.carrying import SHOWN
 from process.health import Health, health
 from process.obligations import Deadline
 from process.onboarding import Onboarding, Phase
@@ -31,7 +34,20 @@ from process.status import (
 )
 from workflows.steps import STEPS, current_step
 
-KEPT: Final = 500
+KEPT: Final = SHOWN
+_ROOM: Final = 0.9
+"""Of a message."""
+_FEWER: Final = 50
+_LISTS: Final = (
+    "rejected",
+    "waiting",
+    "open_points",
+    "emails",
+    "documents",
+    "reserves",
+    "deadlines",
+)
+"""What is cut, in this order, where a picture would not fit in one message."""
 
 
 def status(
@@ -141,6 +157,36 @@ def status(
     )
 
 
+def in_one_message(o: Onboarding, full: Status) -> dict[str, Any]:
+    """The same as plain data; the last of each list only, where all would be more than one message
+    of the server: it must still be answered, and the end must still reach the register."""
+    plain = full.model_dump(mode="json")
+    if len(full.model_dump_json()) <= o.policy.message_bytes * _ROOM:
+        return plain
+    for name in _LISTS:
+        plain[name] = plain[name][-_FEWER:]
+    plain["doe"]["refused"] = plain["doe"]["refused"][-_FEWER:]
+    plain["doe"]["secrets"] = plain["doe"]["secrets"][-_FEWER:]
+    return plain
+
+
+def journal(o: Onboarding) -> dict[str, Any]:
+    """The answer to the ``journal`` query."""
+    record = o.record.model_dump(mode="json", include={"facts", "corrections"})
+    people = [
+        {"role": one.role, "name": one.person.name, "since": one.since.isoformat()}
+        for one in o.in_charge
+    ]
+    answer = {**record, "in_charge": people}
+    omitted = 0
+    while len(to_json(answer)) > o.policy.message_bytes * _ROOM and any(map(len, answer.values())):
+        longest = max(answer, key=lambda name: len(to_json(answer[name])))
+        cut = (len(answer[longest]) + 1) // 2
+        answer[longest] = answer[longest][cut:]
+        omitted += cut
+    return {**answer, "omitted": omitted} if omitted else answer
+
+
 def headline(
     o: Onboarding, held: list[Deadline], now: datetime, *, completed: bool = False
 ) -> Headline:
@@ -175,7 +221,7 @@ def projection(
     """The picture that the register keeps."""
     shown = headline(o, held, now, completed=completed)
     full = status(o, held, now, completed=completed)
-    return Projection(**dict(shown), at=now, status=full.model_dump(mode="json"), closed=completed)
+    return Projection(**dict(shown), at=now, status=in_one_message(o, full), closed=completed)
 
 
 def _step(o: Onboarding, *, completed: bool) -> int | Literal["completed", "cancelled"]:
