@@ -115,7 +115,7 @@ class Intake:
         except rules.AlreadyKnown:
             return FactAnswer(outcome="known", message=f"Déjà connu : rien ne change.{warned}")
         except rules.Waits as waits:
-            if not (waiting := self._that_waits(name, payload)):
+            if not (waiting := self._that_waits(name, fact, payload)):
                 if not waited:
                     self.room.take(fact, payload)
                 waiting = self._keep_waiting(name, payload, waits, now)
@@ -134,14 +134,16 @@ class Intake:
             self._settle(fact, now)
         return FactAnswer(outcome="accepted", message=f"Accepté.{warned}")
 
-    def _that_waits(self, name: str, payload: dict[str, Any]) -> WaitingFact | None:
+    def _that_waits(self, name: str, fact: Fact, payload: dict[str, Any]) -> WaitingFact | None:
         """The fact in waiting that states the same, however it was written."""
+        by_the_letter = rules.reads_as_before(self._o)
+        stated = payload if by_the_letter else fact.stated()
         return next(
             (
                 waiting
                 for waiting in self._o.record.waiting
                 if waiting.fact == name
-                and rules.same_statement(self._o, name, waiting.payload, payload)
+                and (waiting.payload if by_the_letter else waiting.statement) == stated
             ),
             None,
         )
@@ -150,9 +152,10 @@ class Intake:
         self, name: str, payload: dict[str, Any], waits: rules.Waits, now: datetime
     ) -> WaitingFact:
         record = self._o.record
-        size = sum(len(canonical(w.payload)) for w in record.waiting)
-        full = len(record.waiting) >= rules.MAX_WAITING
-        if full or size + len(canonical(payload)) > rules.MAX_WAITING_BYTES:
+        held = (one.payload for one in record.waiting)
+        if len(record.waiting) >= rules.MAX_WAITING or (
+            sum(len(canonical(one)) for one in (*held, payload)) > rules.MAX_WAITING_BYTES
+        ):
             raise rules.Refused("trop de faits attendent déjà") from None
         waiting = WaitingFact(
             fact=name,
