@@ -18,7 +18,6 @@ from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 
 from connection import create_search_attributes
-from local.mailbox import Mailbox
 from local.ports import free_port
 from local.stage import stage_settings
 from local.temporal_server import lasting_server
@@ -26,6 +25,7 @@ from observing.figures import stuck_runs
 from reception import Unanswered, read_status, start_onboarding
 from register.store import Register
 from storage.document_store import DocumentStore
+from tests.playing import PickyMailbox
 from tests.senders import ROOT
 from tests.test_encryption import a_contract
 from worker import build_worker
@@ -45,12 +45,22 @@ def _planned(place: str) -> dict[str, Any]:
     return {"starts_at": soon, "place": place}
 
 
+class _Everybody(set[str]):
+    def __contains__(self, _address: object) -> bool:
+        return True
+
+
 @dataclass
 class System:
     """A server, a worker of yesterday, and the command line."""
 
     client: Client
     register: Register
+    mailbox: PickyMailbox
+
+    def mute(self) -> None:
+        """The mail server puts off every mail."""
+        self.mailbox.deferred = _Everybody()
 
     async def command(self, *arguments: str) -> tuple[int, str]:
         kept = {n: v for n, v in os.environ.items() if not n.startswith("ONBOARDING_")}
@@ -80,7 +90,7 @@ class System:
 @pytest.fixture
 async def up(tmp_path: Path) -> AsyncIterator[System]:
     async with AsyncExitStack() as stack:
-        mailbox = Mailbox(tmp_path / "mails")
+        mailbox = PickyMailbox(tmp_path / "mails")
         settings = stage_settings(tmp_path, stack.enter_context(mailbox.smtp()))
         register = Register(settings.database_url)
         stack.push_async_callback(register.close)
@@ -99,7 +109,7 @@ async def up(tmp_path: Path) -> AsyncIterator[System]:
         )
         store = DocumentStore(settings.documents_url)
         await stack.enter_async_context(build_worker(yesterday, settings, register, store))
-        yield System(client, register)
+        yield System(client, register, mailbox)
 
 
 async def test_a_run_that_is_stuck_is_counted_and_freed_without_losing_a_fact(up: System) -> None:
@@ -156,3 +166,36 @@ async def test_a_run_that_is_stuck_is_counted_and_freed_without_losing_a_fact(up
     assert [one["fact"] for one in status["rejected"]] == ["reserve_lifted"]
     rows = [(one.key, one.recipient) for one in await up.register.mails("LIBRE-1")]
     assert len(rows) == len(set(rows)), "no mail left twice"
+
+
+async def test_an_answer_that_a_stranger_gave_for_an_activity_is_asked_again(up: System) -> None:
+    """Anyone who may complete activities can answer one with what its reader cannot take."""
+    up.mute()
+    assert await start_onboarding(up.client, up.register, a_contract("LIBRE-2"))
+    handle = up.client.get_workflow_handle(workflow_id("LIBRE-2"))
+
+    async def asked() -> bool:
+        described = (await handle.describe()).raw_description
+        return any(one.activity_type.name == "send_mail" for one in described.pending_activities)
+
+    async def one_stuck() -> bool:
+        return await stuck_runs(up.client) == 1
+
+    async def none_stuck() -> bool:
+        return await stuck_runs(up.client) == 0
+
+    await up.until(asked)
+    [pending, *_] = [
+        one
+        for one in (await handle.describe()).raw_description.pending_activities
+        if one.activity_type.name == "send_mail"
+    ]
+    stranger = up.client.get_async_activity_handle(
+        workflow_id=handle.id, run_id=None, activity_id=pending.activity_id
+    )
+    await stranger.complete("nonsense")
+    await up.until(one_stuck)
+    code, printed = await up.command("free", "LIBRE-2", "--reason", "réponse illisible")
+    assert code == 0, printed
+    await up.until(none_stuck)
+    assert (await handle.query("status"))["reference"] == "LIBRE-2"

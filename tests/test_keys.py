@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pydantic import SecretStr
+from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -30,6 +31,8 @@ from storage.document_store import DocumentStore
 from tests.test_encryption import _key, a_contract
 from versioning import WORKFLOWS
 from worker import build_worker
+from workflows import sealed
+from workflows.converter import Undecipherable
 from workflows.names import workflow_id
 
 if TYPE_CHECKING:
@@ -145,6 +148,46 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         )
         await create_search_attributes(client)
         yield House(client.service_client.config.target_host, settings, register)
+
+
+@pytest.mark.parametrize(
+    ("readable", "replaying", "marked", "recorded", "refused"),
+    [
+        (True, False, False, True, False),
+        (True, True, False, True, False),
+        (True, True, True, True, True),
+        (False, False, False, True, True),
+        (False, True, True, True, True),
+        (False, True, False, True, None),
+        # Opened before refusals were recorded: as it was then, and recorded from now on.
+        (False, True, False, False, True),
+        (False, False, False, False, True),
+    ],
+)
+def test_what_is_decided(
+    readable: bool,  # noqa: FBT001
+    replaying: bool,  # noqa: FBT001
+    marked: bool,  # noqa: FBT001
+    recorded: bool,  # noqa: FBT001
+    refused: bool | None,  # noqa: FBT001 - None: the key is waited for
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def patched(marker: str) -> bool:
+        asked.append(marker)
+        return marked or not replaying
+
+    monkeypatch.setattr(workflow, "patched", patched)
+    monkeypatch.setattr(workflow.unsafe, "is_replaying", lambda: replaying)
+    arguments: list[Any] = [{}] if readable else [Undecipherable()]
+    if refused is None:
+        with pytest.raises(RuntimeError, match="clé"):
+            sealed.is_refused(7, arguments, recorded=recorded)
+        return
+    assert sealed.is_refused(7, arguments, recorded=recorded) is refused
+    written = not replaying and bool(asked)
+    assert written is (not readable and not replaying), "what is read leaves no marker"
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from local.stage import Stage
 
 SECRET = "whsec_" + "S" * 40
-SIGNED_AT = datetime(2031, 2, 28, 18, 5, tzinfo=UTC).isoformat()
+SIGNED_AT = datetime(2025, 2, 28, 18, 5, tzinfo=UTC).isoformat()
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_a_signature_left_alone_alerts_the_head_of_projects_once(
     assert alert["To"].addresses[0].addr_spec == "m.delaunay@mileotech.example"
     assert alert["Subject"] == "Contrat LONE-1 : signé, mais jamais reçu"
     text = text_of(alert)
-    assert "Signé le : vendredi 28 février 2031 à 19 h 05" in text
+    assert "Signé le : vendredi 28 février 2025 à 19 h 05" in text
     assert f"à {received.hour} h {received.minute:02d}" in text
 
     # Its sender says it again: the same watch, no other alert.
