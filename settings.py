@@ -66,6 +66,9 @@ class SettingsError(Exception):
         self.problems = problems
 
 
+Automatic = Literal["all", "reminders", "none"]
+
+
 class Mailbox(BaseModel):
     """A name, if any, and an address: written ``mail`` or ``Name <mail>``."""
 
@@ -244,6 +247,8 @@ class CommandSettings(BaseSettings):
     smtp_data_timeout_seconds: float = Field(default=600, gt=0, le=600)
     """The patience after the final dot of a message. A worker that stops waits for as long
     (``worker.GRACE``), and so does whoever stops it."""
+    mail_automatic: Automatic = "reminders"
+    """Which mails say that a machine wrote them (``Auto-Submitted``)."""
     mail_attachments_max_mb: float = Field(default=7, gt=0, le=100)
     """What one mail may carry, in megabytes (10⁶ bytes) of files; a third more once encoded."""
     link_days: int = Field(default=30, ge=1, le=365)

@@ -167,7 +167,10 @@ class MailActivities:
         """The order with the head of projects' address, and each address once."""
         recipients: dict[str, Recipient] = {}
         for recipient in map(self._resolved, order.recipients):
-            recipients.setdefault((recipient.email or "").lower(), recipient)
+            known = recipients.setdefault(recipient.mailbox, recipient)
+            if known is not recipient:
+                also = (*known.also, recipient.role)
+                recipients[known.mailbox] = known.model_copy(update={"also": also})
         return order.model_copy(
             update={
                 "recipients": list(recipients.values()),
@@ -216,7 +219,15 @@ class MailActivities:
             row = rows.get(email.lower())
             known_as = row.message_id if row else message_id(order, email, sender)
             message = compose(
-                order, contract, one, order.recipients, sender, documents, at, known_as
+                order,
+                contract,
+                one,
+                order.recipients,
+                sender,
+                documents,
+                at,
+                known_as,
+                automatic=self._settings.mail_automatic,
             )
             letters.append(_Letter(one, email, known_as, message, content))
         return letters

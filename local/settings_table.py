@@ -74,6 +74,10 @@ _SERVICES: Final[dict[str, tuple[str, str]]] = {
         "secondes, 600 au plus",
         "Silence après la remise d'un message : au-delà, il a peut-être été reçu, un point est ouvert",
     ),
+    "mail_automatic": (
+        "`reminders`, `all` ou `none`",
+        "Courriels qui se disent automatiques (`Auto-Submitted`) : rappels et internes, tous, aucun",
+    ),
     "mail_attachments_max_mb": (
         "Mo, 100 au plus",
         "Pièces jointes d'un courriel ; au-delà, un lien (`ONBOARDING_PUBLIC_URL`)",

@@ -29,6 +29,8 @@ class Recipient(Order):
     email: str | None = None
     job: str | None = None
     phone: str | None = None
+    also: tuple[Party, ...] = ()
+    """Its other roles among the readers of a mail, known once the head of projects has an address."""
 
     @property
     def mailbox(self) -> str:

@@ -23,7 +23,7 @@ from process.reminders import note_known
 from process.vocabulary import DOE_FAMILY_NAMES
 from tests.builders import PRESENT, Case, Payload, contract, one_site, person, phase, reserve
 from workflows.agenda import look
-from workflows.client_onboarding import _activate, _as_sending
+from workflows.client_onboarding import _activate, reminders_as_sendings
 from workflows.intake import Intake
 from workflows.sendings import next_reference
 
@@ -134,7 +134,7 @@ class Life(Case):
         note_known(o, held, now)
         agenda = look(o, held, now)
         o.record.looked_at, o.record.rung_at = now, agenda.rung_at
-        for sending in (*agenda.sendings, *(_as_sending(o, one) for one in agenda.reminders)):
+        for sending in (*agenda.sendings, *reminders_as_sendings(o, agenda.reminders)):
             self._send(sending, now)
         timer = f"{agenda.wake.at.isoformat()} {agenda.wake.step}" if agenda.wake else "none"
         if timer != self.timer:

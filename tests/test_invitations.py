@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -12,6 +12,7 @@ from icalendar import Calendar
 from activities.mails.invitations import calendar
 from activities.mails.texts import MailUnsafe
 from process.orders import Invitation, Recipient
+from tests.builders import Case, one_site
 from tests.test_mail_composing import (
     AT,
     DECIDER,
@@ -24,6 +25,8 @@ from tests.test_mail_composing import (
     part,
     spaces,
 )
+from tests.test_people_change import TRAINING
+from workflows.invitations import TRAINING_LASTS
 
 KICKOFF = Invitation(
     uid="kickoff",
@@ -62,7 +65,7 @@ def test_an_invitation_says_what_when_where_and_who() -> None:
     assert event["UID"] == "kickoff.CTR-2025-014@mileotech.com"
     assert event["SEQUENCE"] == 0
     assert event["DTSTAMP"].dt == AT
-    assert event["SUMMARY"] == "Réunion de lancement — Mileo Technology"
+    assert event["SUMMARY"] == "Réunion de lancement — Mileo Technology, contrat CTR-2025-014"
     assert event["LOCATION"] == "Salle du conseil, 1er étage"
     assert event["STATUS"] == "CONFIRMED"
     assert event["ORGANIZER"] == "mailto:h.garnier@mileotech.com"
@@ -98,6 +101,72 @@ def test_an_hour_overseas_travels_in_utc() -> None:
     content = written(starts_at=start, ends_at=start + timedelta(hours=1))
     assert b"DTSTART:20250505T050500Z\r\n" in content
     assert b"VTIMEZONE" not in content
+
+
+@pytest.mark.parametrize("offset", ["+02:00", "+01:00"])
+def test_the_hour_that_comes_twice_is_the_right_one(offset: str) -> None:
+    start = datetime.fromisoformat(f"2027-10-31T02:30:00{offset}")
+    for starts, ends in (
+        (start, start + timedelta(hours=3)),
+        (start - timedelta(hours=3), start),
+    ):
+        _, event = read(written(starts_at=starts, ends_at=ends))
+        # In UTC: a local time without an offset says the first of the two.
+        assert event["DTSTART"].dt.astimezone(UTC) == starts.astimezone(UTC)
+        assert event["DTEND"].dt.astimezone(UTC) == ends.astimezone(UTC)
+        assert event["DTSTART"].dt.utcoffset() == timedelta()
+        assert event["DTEND"].dt.utcoffset() == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("given", "zone"),
+    [
+        ("2027-03-28T02:30:00+01:00", "Europe/Paris"),  # 3 h 30 on the clocks.
+        ("2027-11-07T01:30:00-05:00", "America/New_York"),  # The second 1 h 30 there.
+        ("2027-10-31T02:30:00+01:00", "Europe/Paris"),
+        ("2027-10-31T02:30:00+02:00", "Europe/Paris"),
+        ("2027-10-31T02:30:00+01:00", "Indian/Reunion"),
+        ("2027-10-31T02:30:00+01:00", "America/Guadeloupe"),
+    ],
+)
+def test_an_instant_reaches_the_calendar_through_the_clock_of_its_site(
+    given: str, zone: str
+) -> None:
+    source = one_site()
+    source["sites"][0]["timezone"] = zone
+    start = datetime.fromisoformat(given)
+    plan = TRAINING | {"starts_at": given}
+    case = Case(source, started="2027-09-01 09:00")
+    case.take("training_planned", "2027-09-02 10:00", **plan)
+    [asked] = case.sendings(3, "2027-09-02 10:00")["training_convocation:1:1"].invitations
+    travelled = Invitation.model_validate_json(asked.model_dump_json())
+    _, event = read(written(travelled))
+    assert event["DTSTART"].dt.astimezone(UTC) == start.astimezone(UTC)
+    lasts = event["DTEND"].dt.astimezone(UTC) - event["DTSTART"].dt.astimezone(UTC)
+    assert lasts == TRAINING_LASTS
+
+
+def test_who_organizes_does_not_attend() -> None:
+    content = written(attendees=(LEAD, MANAGER, DECIDER))
+    _, event = read(content)
+    assert [str(one) for one in event["ATTENDEE"]] == [
+        "mailto:r.lacroix@musee.fr",
+        "mailto:a.noel@musee.fr",
+    ]
+    capitals = MANAGER.model_copy(update={"email": "H.Garnier@MileoTech.com"})
+    made, event = read(written(attendees=(capitals,)))
+    assert made["METHOD"] == "PUBLISH"
+    assert "ATTENDEE" not in event
+    ours = LEAD.model_copy(update={"email": SENDER.email})
+    assert "ATTENDEE" not in read(written(organizer=None, attendees=(ours,)))[1]
+
+
+def test_who_is_no_longer_invited_is_told_that_the_event_goes_on() -> None:
+    made, event = read(written(attendees=(LEAD,), sequence=3, cancelled=True, uninvited=True))
+    assert made["METHOD"] == "CANCEL"
+    assert event["ATTENDEE"] == f"mailto:{LEAD.email}"
+    assert "STATUS" not in event  # RFC 5546, 3.2.5: the event itself is not cancelled.
+    assert "ne vous concerne plus" in event["DESCRIPTION"]
 
 
 def test_days_without_an_hour_keep_nobody_busy() -> None:
@@ -167,7 +236,8 @@ def test_any_words_stay_words(text: str) -> None:
     _, event = read(content)
     assert event["ATTENDEE"] == "mailto:r.lacroix@musee.fr"
     assert event["ORGANIZER"] == "mailto:h.garnier@mileotech.com"
-    assert str(event["SUMMARY"]) == f"{spaces(text.replace(chr(0), ' '))} — Mileo Technology"
+    title = spaces(text.replace(chr(0), " "))
+    assert str(event["SUMMARY"]) == f"{title} — Mileo Technology, contrat CTR-2025-014"
     assert all(len(line) <= 75 for line in content.split(b"\r\n"))
     assert b"\r" not in content.replace(b"\r\n", b"")
     assert b"\n" not in content.replace(b"\r\n", b"")

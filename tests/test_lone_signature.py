@@ -108,7 +108,7 @@ async def test_a_signature_left_alone_alerts_the_head_of_projects_once(
     alert, *others = alerts(on_stage, "LONE-1")
     assert others == []
     assert alert["To"].addresses[0].addr_spec == "m.delaunay@mileotech.example"
-    assert alert["Subject"] == "Contrat LONE-1 : signé, mais jamais reçu"
+    assert alert["Subject"] == "Contrat signé, mais jamais reçu — contrat LONE-1"
     text = text_of(alert)
     assert "Signé le : vendredi 28 février 2025 à 19 h 05" in text
     assert f"à {received.hour} h {received.minute:02d}" in text

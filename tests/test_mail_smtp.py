@@ -26,7 +26,16 @@ from storage.document_store import DocumentStore
 from storage.links import check_link, link_key
 from tests.smtp import HOST, MailServer, mail_server, self_signed
 from tests.test_invitations import KICKOFF, read
-from tests.test_mail_composing import CONTRACT, DECIDER, HEAD, LEAD, mail_order, named_client, part
+from tests.test_mail_composing import (
+    CONTRACT,
+    DECIDER,
+    HEAD,
+    LEAD,
+    MANAGER,
+    mail_order,
+    named_client,
+    part,
+)
 
 STARTED = datetime(2031, 3, 1, 23, 59, 58, tzinfo=UTC)
 """Far from the machine's clock: an instant near it would not be a business instant."""
@@ -159,7 +168,7 @@ async def test_a_mail_leaves_with_its_document_and_the_instant_is_kept(
         server.taken, (LEAD, DECIDER), report.mails, strict=True
     ):
         assert message["To"].addresses[0].display_name == recipient.name
-        assert message["Subject"] == "Votre guide utilisateur — Musée des Beaux-Arts d'Évreux"
+        assert message["Subject"].startswith("Votre guide utilisateur — Musée")
         assert message["Message-ID"] == mail.message_id
         assert "À la suite de la formation" in part(message, "plain")
         assert "À la suite de la formation" in part(message, "html")
@@ -204,6 +213,27 @@ async def test_the_head_of_projects_is_a_setting(sender: Sender, server: MailSer
     report = await sender.send(order, server.port)
     assert [mail.to for mail in report.mails] == ["p.mercier@mileotech.com"]
     assert "Bonjour Paul Mercier," in part(server.taken[0][1], "plain")
+
+
+async def test_one_mailbox_that_leads_the_project_and_all_of_them_gets_one_mail(
+    sender: Sender, server: MailServer
+) -> None:
+    level = {"due_at": None, "since_on": None, "level": "late"}
+    items = [
+        {"text": "Planning à envoyer", **level, "for": ["project_manager"]},
+        {"text": "Audit à conclure", **level, "for": ["head_of_projects"]},
+    ]
+    head = HEAD.model_copy(update={"email": None})
+    order = mail_order("reminder", {"items": items}, recipients=[MANAGER, head])
+    report = await sender.send(order, server.port)
+    assert server.recipients == [MANAGER.email, "p.mercier@mileotech.com"]
+    same = Mailbox(name="Hélène Garnier", email="H.Garnier@mileotech.com")
+    order = order.model_copy(update={"key": "reminder/2"})
+    report = await sender.send(order, server.port, head_of_projects=same)
+    assert [one.to for one in report.mails] == [MANAGER.email]
+    text = part(server.taken[-1][1], "plain")
+    assert "Planning" in text
+    assert "Audit" in text
 
 
 async def test_the_head_of_projects_answers_when_nobody_else_is_in_charge(
@@ -478,7 +508,7 @@ async def test_an_injection_attempt_arrives_as_text(sender: Sender, server: Mail
     ((addresses, message),) = server.taken
     assert addresses == [LEAD.email]
     assert message["Bcc"] is None
-    assert message["Subject"].endswith("Bcc: x@y.fr")
+    assert message["Subject"].endswith("Bcc: x@y.fr — contrat CTR-EVIL")
 
 
 # --- Encryption and authentication ----------------------------------------------------------

@@ -42,7 +42,7 @@ from process.reminders import note_known
 from process.vocabulary import DOE_FAMILY_NAMES
 from tests.builders import PRESENT, Case, Payload, contract, one_site
 from workflows.agenda import look
-from workflows.client_onboarding import _as_sending
+from workflows.client_onboarding import reminders_as_sendings
 from workflows.intake import Intake
 from workflows.reporting import status
 from workflows.steps import current_step
@@ -291,7 +291,7 @@ class Run:
             note_known(o, held, self.now)
             agenda = look(o, held, self.now)
             o.record.looked_at, o.record.rung_at = self.now, agenda.rung_at
-            due = [*agenda.sendings, *(_as_sending(o, one) for one in agenda.reminders)]
+            due = [*agenda.sendings, *reminders_as_sendings(o, agenda.reminders)]
             if not due:
                 self.over = current_step(o) is None
                 return agenda.wake.at if agenda.wake else None

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from process import reminders
+from process import editions, reminders
 from process.health import health
 from process.obligations import deadlines
 from process.policy import Policy
 from process.record import OpenPoint, RejectedFact
 from tests.builders import Case, contract, diary, one_site, person, phase, reserve, t
 from tests.test_rules import AUDIT, SCOPE
+from workflows.client_onboarding import reminders_as_sendings
+from workflows.sendings import title
 
 
 def of(found: dict[str, Any], chase: str) -> list[tuple[str, list[str], str]]:
@@ -149,6 +151,29 @@ def test_a_person_with_several_roles_has_one_mail() -> None:
     found = diary(case, "2026-04-01", "2026-04-10")
     due = {id_ for id_, _ in found["2026-04-03"]["chef"]}
     assert {"O3:", "O16:"} <= due
+
+
+def test_the_reminders_of_a_team_leave_together_where_the_head_of_projects_is_told() -> None:
+    """Its address is a setting, which may be that of the project manager: one mail then."""
+    case = Case()
+    now = t("2026-03-31 09:00")
+    reminders.note_known(case.o, deadlines(case.o, t("2026-03-16 12:00")), t("2026-03-16 12:00"))
+    chased = reminders.chases(case.o, deadlines(case.o, now), now)
+    told = reminders.due_reminders(chased, now, now)
+    assert {one.to.role for one in told} == {"project_manager", "head_of_projects"}
+    [together] = reminders_as_sendings(case.o, told)
+    assert [one.role for one in together.to] == ["project_manager", "head_of_projects"]
+    assert together.key == "reminder:project_manager+head_of_projects:2026-03-31"
+    assert "direction de projets" in title(together)
+    assert {tuple(item["for"]) for item in together.data["items"]} == {
+        ("project_manager", "head_of_projects")
+    }
+    alone = [one for one in told if one.to.role == "project_manager"]
+    assert [one.key for one in reminders_as_sendings(case.o, alone)] == [
+        "reminder:project_manager:2026-03-31"
+    ]
+    case.o.record.edition = editions.FIRST
+    assert len(reminders_as_sendings(case.o, told)) == len(told)
 
 
 def test_a_rejected_fact_is_told_once_the_next_morning() -> None:

@@ -343,8 +343,8 @@ class ClientOnboarding:
             o.record.looked_at, o.record.rung_at = now, agenda.rung_at
             for sending in agenda.sendings:
                 life.dispatch.start(sending, now)
-            for reminder in agenda.reminders:
-                life.dispatch.start(_as_sending(o, reminder), now)
+            for sending in reminders_as_sendings(o, agenda.reminders):
+                life.dispatch.start(sending, now)
             if self._is_over(life, now):
                 break
             life.display.show(held, now, quiet=life.dispatch.idle, soon=life.another_look_soon)
@@ -505,6 +505,26 @@ def _take_over(life: Life, now: datetime) -> None:
             )
     awaited = [expected for step in STEPS.values() for expected in step.expected(o, now)]
     life.dispatch.start(any_step.take_over(o, awaited, now), now)
+
+
+def reminders_as_sendings(o: Onboarding, reminders: list[Reminder]) -> list[Sending]:
+    """The mails of the hour. The head of projects is a setting, whose address is known when a mail
+    leaves: it may be that of another at Mileo, who gets one mail then. So theirs leave together,
+    each item with the roles that it is for."""
+    team = [reminder for reminder in reminders if not reminder.for_client]
+    alone = not any(reminder.to.role == "head_of_projects" for reminder in team)
+    if not o.since(editions.SECOND) or alone or len(team) == 1:
+        return [_as_sending(o, reminder) for reminder in reminders]
+    items: dict[str, dict[str, Any]] = {}
+    for reminder in team:
+        for item in _as_sending(o, reminder).data["items"]:
+            known = items.setdefault(f"{item['level']} {item['text']}", {**item, "for": []})
+            known["for"].append(reminder.to.role)
+    roles = "+".join(reminder.to.role for reminder in team)
+    subject = f"{roles}:{paris_day(team[0].at).isoformat()}"
+    data = {"items": list(items.values())}
+    together = mail(o, "reminder", [one.to for one in team], data, subject=subject)
+    return [together, *(_as_sending(o, one) for one in reminders if one.for_client)]
 
 
 def _as_sending(o: Onboarding, reminder: Reminder) -> Sending:

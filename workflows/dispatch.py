@@ -291,7 +291,8 @@ class Dispatch:
         who = ", ".join(f"{sent.to} ({sent.refused})" for sent in refused)
         message = f"Le courriel « {title(sending)} » est refusé : {who}"
         if sending.kind in _REMINDERS:
-            self._dead_mailbox(refused[0].to, message)
+            for sent in refused:
+                self._dead_mailbox(sent.to, message)
             return
         self._o.record.open_point(
             f"mail:{sending.key}", "mail", message, workflow.now(), sending.key

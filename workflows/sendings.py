@@ -83,7 +83,8 @@ def title(sending: Sending) -> str:
     subject = sending.key.partition(":")[2]
     if sending.kind in ("reminder", "client_reminder"):
         role, _, day = subject.partition(":")
-        subject = f"{ROLE_NAMES[role]}, {french.full_date(date.fromisoformat(day))}"
+        names = french.enumeration([ROLE_NAMES[one] for one in role.split("+")])
+        subject = f"{names}, {french.full_date(date.fromisoformat(day))}"
     elif sending.personal:
         subject = ROLE_NAMES[subject.partition(":")[0]]
     name = MAILS[sending.kind].title

@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Final
 
 from activities.mails import invitations
 from activities.mails.headers import set_address, set_text
-from activities.mails.texts import MailUnsafe, render
+from activities.mails.texts import INTERNAL_KINDS, MailUnsafe, render
 from register.models import intention_of
 
 if TYPE_CHECKING:
     from activities.mails.enclosures import Enclosure
     from process.contract import Contract
     from process.orders import Invitation, MailOrder, Recipient
-    from settings import Mailbox
+    from settings import Automatic, Mailbox
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_METHOD: Final = re.compile(rb"^METHOD:([A-Z]+)\r$", re.MULTILINE)
+_REMINDERS: Final = frozenset({"reminder", "client_reminder"})
 _ICS: Final = "application/ics"
 
 
@@ -62,12 +64,15 @@ def compose(  # noqa: PLR0913, PLR0917 - a message is made of that many things
     documents: Sequence[Enclosure],
     at: datetime,
     known_as: str | None = None,
+    *,
+    automatic: Automatic = "reminders",
 ) -> EmailMessage:
     """The message to one recipient, ready to leave: ``bytes(message)`` is what was checked.
 
     ``recipients`` are all who receive this mail: named in its footer, invited to its events.
     ``at`` is the instant of the Date header and of the invitations; ``known_as`` the Message-ID
-    under which it left, or may have left, already.
+    under which it left, or may have left, already; ``automatic`` which mails say that a machine
+    wrote them.
 
     Raises MailUnsafe when it cannot be composed exactly as intended.
     """
@@ -97,7 +102,8 @@ def compose(  # noqa: PLR0913, PLR0917 - a message is made of that many things
     set_text(message, "Subject", texts.subject)
     set_text(message, "Date", format_datetime(at))
     set_text(message, "Message-ID", known_as or message_id(order, recipient.email, sender))
-    _say_it_is_automatic(message, sender)
+    if _is_automatic(order.kind, automatic):
+        _say_it_is_automatic(message, sender)
     set_text(message, "X-Mileo-Onboarding", order.onboarding)
     set_text(message, "X-Mileo-Kind", order.kind)
     intended = set(message.keys()) | {"MIME-Version", "Content-Type"}
@@ -109,7 +115,7 @@ def compose(  # noqa: PLR0913, PLR0917 - a message is made of that many things
             calendars[0],
             maintype="text",
             subtype="calendar",
-            params={"method": invitations.method(events[0]), "charset": "utf-8"},
+            params={"method": _method(calendars[0]), "charset": "utf-8"},
         )
     files = _files(documents, calendars)
     for file in files:
@@ -149,6 +155,19 @@ def _address(
         addresses[name] = email or ""
         set_address(message, name, shown, email or "")
     return addresses
+
+
+def _method(calendar: bytes) -> str:
+    found = _METHOD.search(calendar)
+    return found[1].decode() if found else "PUBLISH"
+
+
+def _is_automatic(kind: str, automatic: Automatic) -> bool:
+    """Whether a mail says that a machine wrote it. Reminders do, and what is internal to Mileo; a
+    notice or a request is a letter from the project manager, which the client's ticket desk must
+    not drop, and whose reader's absence the project manager must learn."""
+    reminds = kind in _REMINDERS or kind in INTERNAL_KINDS
+    return automatic == "all" or (automatic == "reminders" and reminds)
 
 
 def _say_it_is_automatic(message: EmailMessage, sender: Mailbox) -> None:

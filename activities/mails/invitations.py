@@ -41,9 +41,19 @@ _REMINDER: Final = timedelta(hours=-1)
 _NEXT_DAY: Final = timedelta(days=1)
 
 
-def method(invitation: Invitation) -> str:
-    """What the invitation asks of a calendar (RFC 5546)."""
-    return "CANCEL" if invitation.cancelled else "REQUEST"
+def attending(
+    organizer: Recipient | None, attendees: Sequence[Recipient], sender: Mailbox
+) -> list[Recipient]:
+    """Those who are invited: not who invites (RFC 5546, 2.1.1: one is the organizer, or attends)."""
+    inviting = ((organizer.email if organizer else None) or sender.email).lower()
+    return [one for one in attendees if (one.email or "").lower() != inviting]
+
+
+def method(invitation: Invitation, invited: Sequence[Recipient]) -> str:
+    """What the invitation asks of a calendar (RFC 5546); of nobody but its organizer, nothing."""
+    if invitation.cancelled:
+        return "CANCEL"
+    return "REQUEST" if invited else "PUBLISH"
 
 
 def calendar(  # noqa: PLR0913 - an invitation is made of that many things
@@ -64,13 +74,16 @@ def calendar(  # noqa: PLR0913 - an invitation is made of that many things
     event.add("uid", f"{invitation.uid}.{order_reference}@{sender.email.rpartition('@')[2]}")
     event.add("sequence", invitation.sequence)
     event.add("dtstamp", stamp.astimezone(UTC))
-    event.add("summary", f"{header_text(invitation.title)} — Mileo Technology")
+    # The contract: the calendar of a client who has two tells their events apart.
+    title = f"{header_text(invitation.title)} — Mileo Technology, contrat {order_reference}"
+    event.add("summary", title)
     if place := header_text(invitation.place):
         event.add("location", place)
     event.add("description", _description(invitation, order_reference, organizer))
     _when(event, invitation)
     event.add("organizer", _organizer(organizer, sender), encode=False)
-    for attendee in attendees:
+    invited = attending(organizer, attendees, sender)
+    for attendee in invited:
         event.add("attendee", _attendee(attendee), encode=False)
     if not invitation.cancelled and not invitation.all_day:
         event.add_component(_reminder(invitation))
@@ -78,7 +91,7 @@ def calendar(  # noqa: PLR0913 - an invitation is made of that many things
     made = Calendar()
     made.add("prodid", "-//Mileo Technology//Onboarding//FR")
     made.add("version", "2.0")
-    made.add("method", method(invitation))
+    made.add("method", method(invitation, invited))
     if _zone(invitation) is PARIS:
         made.add_component(_PARIS_ZONE)
     made.add_component(event)
@@ -100,23 +113,37 @@ def _when(event: Event, invitation: Invitation) -> None:
         event.add("dtend", end.astimezone(zone))
         # Nobody is busy day and night for the works of a week.
         event.add("transp", "TRANSPARENT" if end - start > _NEXT_DAY else "OPAQUE")
-    tentative = "TENTATIVE" if invitation.all_day else "CONFIRMED"
-    event.add("status", "CANCELLED" if invitation.cancelled else tentative)
+    if not invitation.uninvited:
+        tentative = "TENTATIVE" if invitation.all_day else "CONFIRMED"
+        event.add("status", "CANCELLED" if invitation.cancelled else tentative)
 
 
 def _zone(invitation: Invitation) -> tzinfo | None:
-    """Paris for what is shown on its clocks, UTC for what is overseas, none for whole days."""
+    """Paris for what is shown on its clocks, UTC for what is overseas or falls in the hour that
+    comes twice, of which a local time says only the first (RFC 5545, 3.3.5); none for whole days.
+    """
     if invitation.all_day:
         return None
-    instants = (invitation.starts_at, invitation.ends_at)
-    parisian = all(one.utcoffset() == one.astimezone(PARIS).utcoffset() for one in instants)
-    return PARIS if parisian else UTC
+    local = [one.astimezone(PARIS) for one in (invitation.starts_at, invitation.ends_at)]
+    parisian = invitation.starts_at.utcoffset() == local[0].utcoffset() and (
+        invitation.ends_at.utcoffset() == local[1].utcoffset()
+    )
+    return PARIS if parisian and not any(map(_comes_twice, local)) else UTC
+
+
+def _comes_twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def _description(invitation: Invitation, order_reference: str, organizer: Recipient | None) -> str:
     lines = [f"Contrat {order_reference}"]
     if invitation.cancelled:
-        lines.insert(0, "Ce rendez-vous est annulé.")
+        lines.insert(
+            0,
+            "Ce rendez-vous ne vous concerne plus."
+            if invitation.uninvited
+            else "Ce rendez-vous est annulé.",
+        )
     elif invitation.all_day:
         lines.insert(0, "L’heure reste à convenir.")
     if organizer and organizer.name:

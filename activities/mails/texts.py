@@ -173,6 +173,12 @@ def render(
         known = contract.site(code) if contract else None
         return known.name if known else code
 
+    if any("for" in item for item in order.data.get("items", ())):
+        # Reminders of several people: to each what is theirs, and a mail of their own.
+        roles, recipients = {recipient.role, *recipient.also}, [recipient]
+        theirs = [item for item in order.data["items"] if roles.intersection(item["for"])]
+        order = order.model_copy(update={"data": {**order.data, "items": theirs}})
+
     context: dict[str, Any] = {
         "reference": order.onboarding,
         "contract": contract,
@@ -193,7 +199,7 @@ def render(
     try:
         written = _ENVIRONMENT.get_template(f"{order.kind}.txt").render(context)
         head, _, body = written.partition("\n")
-        subject = header_text(head.removeprefix(_SUBJECT_MARK))
+        subject = _subject(head.removeprefix(_SUBJECT_MARK), order.onboarding)
         text = _no_break(re.sub(r"\n{3,}", "\n\n", body).strip() + "\n")
         page = _ENVIRONMENT.get_template(f"{order.kind}.html").render(
             context, subject=subject, preheader=_preheader(text)
@@ -204,7 +210,7 @@ def render(
         raise MailUnsafe(f"Le courriel « {order.kind} » ne peut être rédigé : {reason}") from None
     head, body_mark, body = page.partition("<body>")  # In style sheets, spaces have a meaning.
     html = _INLINER.inline(f"{head}{body_mark}{_no_break(body)}")
-    return Texts(_shortened(subject), text, html)
+    return Texts(subject, text, html)
 
 
 def _where(documents: Sequence[Enclosure]) -> str:
@@ -223,5 +229,11 @@ def _preheader(text: str) -> str:
     return textwrap.shorten(words, _MAX_PREHEADER, placeholder="…")
 
 
-def _shortened(subject: str) -> str:
-    return subject if len(subject) <= _MAX_SUBJECT else subject[: _MAX_SUBJECT - 1] + "…"
+def _subject(written: str, reference: str) -> str:
+    """The subject, cut where it is too long; the contract at its end, since a client may have two
+    that mail readers would put in one conversation."""
+    end = f" — contrat {reference}"
+    subject, room = header_text(written), _MAX_SUBJECT - len(end)
+    if len(subject) > room:
+        subject = subject[: room - 1].rstrip() + "…"
+    return subject + end
