@@ -239,6 +239,30 @@ def test_who_organizes_an_event_keeps_it() -> None:
 CHEF = person("chef", "mileo.example")
 
 
+def test_a_new_project_manager_takes_over_what_is_ahead() -> None:
+    world = everything_planned()
+    world.tell("contact_replaced", role="project_manager", person=person("cheffe", "mileo.example"))
+    world.settle()
+    [told] = world.of("project_manager_changed")
+    assert told.manager
+    assert told.manager.name == "Cheffe"
+    # Their answers go to her; the presentation is the account manager's, the kick-off was held.
+    moved = {one.uid: [who.mailbox.partition("@")[0] for who in one.attendees]
+             for one in told.invitations}  # fmt: skip
+    assert moved == {
+        "phase-P1": ["dsi", "gardien.d.angers"],
+        "formation-1": ["utilisatrice", "dsi"],
+        "recette-1": ["dsi"],
+    }
+    assert world.ahead("gardien d angers") == ["phase-P1"]
+    assert "gardien.d.angers" in boxes(told)
+    [assignment] = [one for one in world.of("assignment") if one.key == "assignment:2"]
+    assert (
+        "Rendez-vous à venir : Recette du système, mardi 5 mai 2026 à 10\u00a0h\u00a000 "
+        "(Angers et Colmar)."
+    ) in assignment.data["expected"]
+
+
 def test_replaced_and_replaced_back() -> None:
     world = World().tell("training_planned", **TRAINING).settle()
     world.replace("technical_lead", "successeur").settle()

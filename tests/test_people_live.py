@@ -48,7 +48,7 @@ def received(stage: Stage, play: Play) -> dict[str, Received]:
         for part in message.iter_attachments():
             one.files.append(f"{message['X-Mileo-Kind']} {part.get_filename()}")
             if part.get_content_type() == "application/ics":
-                made: Any = Calendar.from_ical(part.get_payload(decode=True))
+                made: Any = Calendar.from_ical(part.get_content())
                 [event] = made.events
                 one.asked.append((made["METHOD"], event["UID"].partition(".")[0]))
     return found

@@ -403,6 +403,19 @@ def _documents(o: Onboarding, key: str) -> list[str]:
     return [one for one in o.record.sendings[key].documents if one in issued]
 
 
+def ahead(o: Onboarding, manager: Party, now: datetime) -> Iterator[Invitation]:
+    """What that person is to organize: the events ahead to which invitations have left, with their
+    people. Who takes them over invites anew (RFC 5546, 3.2.2.7)."""
+    for one in appointments(o):
+        known = o.record.invited.get(one.uid)
+        if known is None or one.manager != manager or one.over or not one.standing:
+            continue
+        event = one.event()
+        if event.ends_at > now and _left(o, one.key):
+            after = {"sequence": known.sequence + 1, "attendees": _people(o, one)}
+            yield event.model_copy(update=after)
+
+
 def taken_away(o: Onboarding) -> list[str]:
     """The sendings under way that withdraw an event: the cancellation of the onboarding lets them
     end, rather than tell their readers once more."""

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from process import editions
+from process import editions, french
 from process.calendar import paris_day, start_of
 from process.facts import named
 from process.obligations import OBLIGATIONS, Deadline, deadlines
@@ -116,18 +116,41 @@ def _project_manager_changed(
     managers = [one for one in o.in_charge if one.role == "project_manager"]
     for rank, (former, new) in enumerate(pairwise(managers), start=2):
         data = {"former": plain(o, former.person), "project_manager": plain(o, new.person)}
-        yield mail(o, "project_manager_changed", _CLIENT, data, subject=str(rank))
+        key = f"project_manager_changed:{rank}"
+        if o.since(editions.SECOND) and rank == len(managers) and key not in gone:
+            yield _taken_over(o, data, rank, now)
+        else:
+            yield mail(o, "project_manager_changed", _CLIENT, data, subject=str(rank))
         if rank == len(managers):
             yield from owed(gone, f"assignment:{rank}", _handed, o, rank, former, now)
+
+
+def _taken_over(o: Onboarding, data: dict[str, Any], rank: int, now: datetime) -> Sending:
+    """The events ahead have another organizer, whom the client's answers must reach."""
+    events = list(invitations.ahead(o, "project_manager", now))
+    attending = [one for event in events for one in event.attendees]
+    clients = [one for one in attending if one.role not in MILEO_ROLES]
+    people = [*_CLIENT, *clients]
+    return mail(o, "project_manager_changed", people, data, subject=str(rank), events=events)
 
 
 def _handed(o: Onboarding, rank: int, former: InCharge, now: datetime) -> Sending:
     held = [d for d in deadlines(o, now) if d.state == "running" or d.is_late]
     handed = {
         "limits": [_brief(o, deadline) for deadline in held if deadline.limit.due_at],
-        "expected": [f"Reprendre le dossier avec {former.person.name}."],
+        "expected": [f"Reprendre le dossier avec {former.person.name}.", *_to_organize(o, now)],
     }
     return mail(o, "assignment", ["project_manager"], handed, subject=str(rank))
+
+
+def _to_organize(o: Onboarding, now: datetime) -> Iterator[str]:
+    if o.since(editions.SECOND):
+        for event in invitations.ahead(o, "project_manager", now):
+            when = french.full_instant(event.starts_at)
+            if event.all_day:
+                when = f"à partir du {french.full_date(event.starts_at.date())}"
+            place = f" ({event.place})" if event.place else ""
+            yield f"Rendez-vous à venir : {event.title}, {when}{place}."
 
 
 def _suspended(
