@@ -18,12 +18,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import BusinessClock
+from activities.doe.assembly import piece_path
 from activities.heart import beating
 from activities.inspecting.inbox import bring
 from activities.inspecting.inspection import inspect
 from activities.inspecting.unfit import Unfit
 from process.fields import REFERENCE
-from process.orders import PiecesRead, ReadPiece, ReadPieces, StatedPiece
+from process.orders import PiecesRead, ReadPiece, ReadPieces, ShownCopy, StatedPiece
 from register.store import RegisteredPiece
 
 if TYPE_CHECKING:
@@ -84,34 +85,54 @@ class PieceActivities:
 
     async def _read(self, onboarding: str, piece: StatedPiece, clock: BusinessClock) -> ReadPiece:
         with tempfile.TemporaryDirectory(prefix="piece-", ignore_cleanup_errors=True) as folder:
-            copy = Path(folder) / "piece"
+            copy, mended = Path(folder) / "piece", Path(folder) / "mended"
             try:
                 if self._is_ours(piece.uri):
                     raise Unfit("l'adresse désigne un document de Mileo, et non une pièce du DOE")
                 async with self._turn:
                     await bring(piece.uri, self._inbox, copy, self._max_bytes)
-                    inspection = await inspect(copy, piece.family)
+                    inspection = await inspect(copy, piece.family, copy=mended)
             except Unfit as refusal:
                 return ReadPiece(key=piece.key, refused=str(refusal))
             if inspection.refused is not None:
                 return ReadPiece(key=piece.key, refused=inspection.refused)
-            sha256, size = await asyncio.to_thread(_fingerprint, copy)
-            path = f"{onboarding}/pieces/{sha256}"
-            await self._store.put_file(path, copy)
-        await self._register.record_piece(
-            RegisteredPiece(
+            secrets = [secret.model_dump() for secret in inspection.secrets]
+            row = RegisteredPiece(
                 onboarding=onboarding,
-                sha256=sha256,
-                size=size,
+                sha256="",
+                size=0,
                 media=inspection.media,
                 name=piece.name,
                 uri=piece.uri,
-                path=path,
-                secrets=[secret.model_dump() for secret in inspection.secrets],
+                path="",
+                secrets=secrets,
                 received_at=clock.now(),
             )
+            received = await self._kept(row, copy)
+            repaired = None
+            if inspection.remarks:
+                # Of what was found, only the copy goes into the book.
+                name = f"{piece.name} (exemplaire du dossier)"
+                shown = await self._kept(row.model_copy(update={"name": name}), mended)
+                repaired = ShownCopy(
+                    sha256=shown.sha256, size=shown.size, pages=inspection.pages or 0
+                )
+        return ReadPiece(
+            key=piece.key,
+            sha256=received.sha256,
+            size=received.size,
+            repaired=repaired,
+            **inspection.model_dump(),
         )
-        return ReadPiece(key=piece.key, sha256=sha256, size=size, **inspection.model_dump())
+
+    async def _kept(self, row: RegisteredPiece, file: Path) -> RegisteredPiece:
+        """Keep a file, and register it."""
+        sha256, size = await asyncio.to_thread(_fingerprint, file)
+        path = piece_path(row.onboarding, sha256)
+        await self._store.put_file(path, file)
+        kept = row.model_copy(update={"sha256": sha256, "size": size, "path": path})
+        await self._register.record_piece(kept)
+        return kept
 
     def _is_ours(self, uri: str) -> bool:
         """Whether a fact names what is kept for some client, instead of a file to receive."""

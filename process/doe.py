@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from typing import Final
 
 from process.contract import Contract
@@ -17,9 +18,11 @@ from process.vocabulary import DOE_FAMILY_NAMES
 PDF: Final = "application/pdf"
 
 
-def place_of(piece: DoePieceFiled) -> str:
-    """What a piece is in the DOE: filed again for the same place, it replaces the former."""
-    place = [piece.family, piece.name, sorted(piece.equipment)]
+def place_of(piece: DoePieceFiled, *, composed: bool) -> str:
+    """What a piece is in the DOE: filed again for the same place, it replaces the former, also
+    when its name has its accents encoded otherwise (``composed``, since the second edition)."""
+    name = unicodedata.normalize("NFC", piece.name) if composed else piece.name
+    place = [piece.family, name, sorted(piece.equipment)]
     return hashlib.sha256(canonical(place)).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
-from process import doe
+from process import doe, editions
 from process import facts as f
 from process.calendar import MILEO, PARIS, WorkCalendar, at, elapsed_hours, iso_week, paris_day
 from process.contract import Contract, Person, Site
@@ -482,6 +482,10 @@ class Onboarding:
 
     # Step 5
 
+    def place_of(self, piece: f.DoePieceFiled) -> str:
+        """What a piece is in the DOE."""
+        return doe.place_of(piece, composed=self.since(editions.SECOND))
+
     def stated(self, piece: f.DoePieceFiled) -> StatedPiece | None:
         """The file of a piece; None for what is not applicable."""
         if piece.uri is None:
@@ -880,7 +884,7 @@ def _(o: Onboarding, fact: f.ReserveLiftingRefused, _at: datetime) -> None:
 
 @_folds(f.DoePieceFiled)
 def _(o: Onboarding, fact: f.DoePieceFiled, _at: datetime) -> None:
-    o.pieces[doe.place_of(fact)] = fact
+    o.pieces[o.place_of(fact)] = fact
 
 
 @_folds(f.DoeReleased)

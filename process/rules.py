@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from process import codes, doe, editions, french, open_points
+from process import codes, editions, french, open_points
 from process import facts as f
 from process.calendar import elapsed_hours, iso_week, paris_day, start_of
 from process.facts import FACTS, Fact
@@ -612,7 +612,7 @@ def _not_logged(story: ReserveStory, fact: f.ReserveContested | f.ReserveWithdra
 @_rule(f.DoePieceFiled)
 def _(o: Onboarding, fact: f.DoePieceFiled, _now: datetime) -> None:
     _known_equipment(o, fact.equipment, "equipment")
-    held = o.pieces.get(doe.place_of(fact))
+    held = o.pieces.get(o.place_of(fact))
     if held is None or not _same(held, fact):
         return
     # What was refused may have been put right since.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,8 @@ from temporalio.exceptions import ApplicationError
 
 import activities.child
 from activities.doe import assembly as doe
-from activities.doe import child
+from activities.doe import child, container
+from activities.doe.contents import contents_of
 from activities.printing.rendering import DocumentImpossible
 from process.orders import IssuedDocument
 from tests.doe_files import Shelf, changed, filled, heavy, issue, layered, sheet, signed
@@ -130,6 +132,31 @@ async def test_what_must_not_be_in_clear_is_not_in_the_book(shelf: Shelf, tmp_pa
     assert "Original paraphé" not in text
     assert "3.1 Sauvegarde SW-01 SW-01 sw.cfg – conteneur chiffré" in text
     assert "Sans objet : Aucune serrure n'est fournie." in text
+
+
+async def test_what_was_mended_is_shown_and_its_original_is_in_the_container(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    await filled(shelf)
+    shown = await shelf.keep(sheet("Notice réparée"))
+    await shelf.file(
+        "datasheets",
+        "Notice NVR",
+        sheet("Notice reçue"),
+        repaired={"sha256": shown["sha256"], "size": shown["size"], "pages": 1},
+        remarks=["sa structure a été réparée", "ses fichiers joints ont été mis à part"],
+        attachments=["factur-x.xml"],
+    )
+    text = "".join(texts(await book_of(shelf, tmp_path)))
+
+    assert "Notice réparée" in text
+    assert "Notice reçue" not in text
+    said = "Sa structure a été réparée ; ses fichiers joints ont été mis à part."
+    assert said in text
+    assert "Dans l'original seulement : factur-x.xml" in text
+    received = hashlib.sha256(sheet("Notice reçue")).hexdigest()
+    lines = container.manifest(contents_of(shelf.order("doe")), CONTRACT).decode()
+    assert f"{received}  4-fiches-techniques/02-notice-nvr.pdf" in lines
 
 
 async def test_nothing_active_comes_along(shelf: Shelf, tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import os
 import resource
 import socket
 import sys
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,6 +25,7 @@ from activities.inspecting.inbox import bring
 from activities.inspecting.inspection import InspectionFailed
 from activities.inspecting.unfit import Unfit
 from activities.pieces import PieceActivities
+from process import doe
 from process.orders import OpenOnboarding, PiecesRead, ReadPiece, ReadPieces, StatedPiece
 from register.store import Register
 from storage.document_store import DocumentStore
@@ -74,6 +76,10 @@ class Desk:
         assert await self.register.pieces(REFERENCE) == []
         assert await self.store.paths() == []
         return read[0].refused
+
+    async def refusal_of(self, uri: str) -> str | None:
+        """The same where other files have been read."""
+        return str((await self.read(uri))[0].refused)
 
 
 @pytest.fixture
@@ -159,6 +165,62 @@ async def test_a_path_may_be_written_in_several_ways(desk: Desk) -> None:
         "file://plans/%C3%A9tage%201.pdf",
     )
     assert [piece.refused for piece in read] == [None] * 6
+
+
+def put_as(desk: Desk, form: Literal["NFC", "NFD"], name: str) -> None:
+    desk.put(unicodedata.normalize(form, name), pdf())
+
+
+async def test_a_name_is_found_as_another_machine_writes_it(desk: Desk) -> None:
+    put_as(desk, "NFD", "Étages/relevé du rez-de-chaussée.pdf")
+    put_as(desk, "NFC", "Schémas/synoptique.pdf")
+    read = await desk.read(
+        "Étages/relevé du rez-de-chaussée.pdf",
+        unicodedata.normalize("NFD", "Schémas/synoptique.pdf"),
+        "Étages\\relevé du rez-de-chaussée.pdf",
+        ".\\schémas\\SYNOPTIQUE.PDF",
+        "étages/Relevé du Rez-de-chaussée.pdf",
+        f"file://{desk.inbox}/%C3%89tages/RELEV%C3%89%20du%20rez-de-chauss%C3%A9e.pdf",
+    )
+    assert [piece.refused for piece in read] == [None] * 6
+
+
+async def test_a_name_written_exactly_is_that_file(desk: Desk) -> None:
+    desk.put("Plan.pdf", pdf(pages=1))
+    desk.put("plan.pdf", pdf(pages=2))
+    desk.put("PLANS/a.pdf", pdf(pages=3))
+    (desk.inbox / "plans").mkdir()
+    read = await desk.read("Plan.pdf", "plan.pdf", "Plans/A.pdf")
+    assert [piece.pages for piece in read] == [1, 2, 3]
+    assert await desk.refusal_of("PLAN.pdf") == (
+        "plusieurs fichiers peuvent être celui-ci : « Plan.pdf », « plan.pdf »"
+    )
+
+
+async def test_no_other_way_to_write_a_name_leads_outside(desk: Desk, tmp_path: Path) -> None:
+    (desk.inbox / "Lien").symlink_to(tmp_path)
+    (desk.inbox / "Secret.txt").symlink_to(tmp_path / "secret.txt")
+    assert await desk.refusal("lien/secret.txt") == MISSING
+    assert await desk.refusal("secret.txt") == LINK
+    outside = ("..\\secret.txt", "plans\\..\\..\\secret.txt", "C:\\secret.txt", "\\\\x\\a.pdf")
+    for uri in (*outside, "file://..%5Csecret.txt"):
+        assert await desk.refusal(uri) == OUTSIDE
+
+
+async def test_a_pdf_that_is_mended_is_kept_twice(desk: Desk) -> None:
+    """The file received, untouched, and the copy that the book shows."""
+    content = pdf(writing("Notice")) + bytes(2_048)
+    desk.put("notice.pdf", content)
+    (read,) = await desk.read("notice.pdf", family="datasheets")
+    assert read.repaired is not None
+    assert (read.refused, read.remarks) == (None, ["sa structure a été réparée"])
+    kept = {one.sha256: one for one in await desk.register.pieces(REFERENCE)}
+    assert set(kept) == {read.sha256, read.repaired.sha256}
+    assert read.sha256 == hashlib.sha256(content).hexdigest()
+    assert doe.has_original("datasheets", read)
+    assert doe.shown(read) == read.repaired.sha256
+    # Doing it again gives the same.
+    assert await desk.read("notice.pdf", family="datasheets") == [read]
 
 
 async def test_an_inbox_that_is_a_link_is_the_choice_of_its_owner(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import pytest
 from pydantic import ValidationError
 
 from process import doe, editions, open_points, refusals, rules
 from process.contract import Contract
-from process.facts import FACTS, OpenPointSettled
+from process.facts import FACTS, DoePieceFiled, OpenPointSettled
 from process.orders import ReadPiece
 from process.policy import Policy
 from process.record import OpenPoint
@@ -680,6 +681,22 @@ def test_what_left_by_itself_is_released_again_by_a_person() -> None:
     assert not case.o.doe_may_leave
     case.take("doe_released", NOW, **release)
     assert case.o.doe_may_leave
+
+
+@pytest.mark.parametrize(
+    ("edition", "left"), [(editions.SECOND, ["b.pdf"]), (editions.FIRST, ["a.pdf", "b.pdf"])]
+)
+def test_a_name_in_another_normal_form_is_the_same_piece(edition: int, left: list[str]) -> None:
+    case = Case()
+    case.o.record.edition = edition
+    forms: dict[Literal["NFC", "NFD"], str] = {"NFD": "a.pdf", "NFC": "b.pdf"}
+    for form, uri in forms.items():
+        # As it may have been recorded, by a door that composed nothing yet.
+        fact = DoePieceFiled.model_construct(
+            family="plans", name=unicodedata.normalize(form, "Étage"), uri=uri, equipment=[]
+        )
+        case.o.pieces[case.o.place_of(fact)] = fact
+    assert [piece.uri for piece in case.o.pieces.values()] == left
 
 
 def test_a_piece_whose_file_is_refused_is_missing_until_it_is_filed_again() -> None:

@@ -209,6 +209,8 @@ def _placed(stated: _Stated, parts: list[Part], front: int) -> dict[str, Any]:
     def entry(one: Piece | Original) -> dict[str, Any]:
         sha256 = one.kept.sha256 if one.kept else None
         said = one.model_dump(mode="json", exclude={"read"})
+        if one.kept and one.kept.repaired:
+            said |= {"remarks": one.kept.remarks, "attachments": one.kept.attachments}
         return {**said, **place(one.number), "packed": one.packed, "sha256": sha256}
 
     contents = stated.contents

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from activities.inspecting import office_checks
+from activities.inspecting.office_checks import check_object, check_part
 from activities.inspecting.sniffing import HEAD, OLE, TEXTS, ZIP, danger_of, encoding_of, media_of
 from activities.inspecting.unfit import Unfit, is_by_content
 
@@ -34,7 +36,8 @@ _BLOCK: Final = 1 << 20
 _DAMAGED: Final = "l'archive est endommagée ou incomplète"
 _BOMB: Final = "l'archive contient des données compressées démesurées"
 _PATH: Final = "l'archive contient un chemin interdit"
-_MACROS: Final = "le document contient des macros"
+_MACROS: Final = office_checks.MACROS
+_COMMAND: Final = office_checks.COMMAND
 _LOCKED: Final = "le document est protégé par un mot de passe"
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
@@ -81,19 +84,20 @@ class Archive:
         if not any(not entry.is_dir() for entry in self._entries):
             raise Unfit("l'archive est vide")
         self._check_sizes()
-        names = [entry.filename for entry in self._entries]
-        if len(set(names)) < len(names):
-            raise Unfit("l'archive contient deux fichiers du même nom")
+        names = [entry.filename.lower() for entry in self._entries]
         for entry in self._entries:
             _check_name(entry)
-        media = self._media(set(names))
+        media = self._media({entry.filename for entry in self._entries})
+        if media != ZIP and len(set(names)) < len(names):
+            # Each reader takes another one; in a backup both are there to be read.
+            raise Unfit("le document contient deux parties du même nom")
         for entry in self._entries:
             if media != ZIP and _MACRO_PARTS.fullmatch(entry.filename):
                 raise Unfit(_MACROS)
             if PurePosixPath(entry.filename).name.lower() == "vbaproject.bin":
                 raise Unfit(_MACROS)
         for entry in self._entries:
-            self._check_content(entry)
+            self._check_content(entry, office=media != ZIP)
         return media
 
     def texts(self) -> Iterator[tuple[str, str, bool]]:
@@ -131,13 +135,16 @@ class Archive:
             return declared[0].decode() if declared else ZIP
         return ZIP
 
-    def _check_content(self, entry: zipfile.ZipInfo) -> None:
+    def _check_content(self, entry: zipfile.ZipInfo, *, office: bool) -> None:
         if entry.is_dir():
             return
         with _reading(), self._zip.open(entry) as file:
             head = file.read(HEAD)
-            if (danger := danger_of(head)) is not None:
+            # A backup holds the scripts of its machine, which run nowhere else.
+            if not head.startswith(b"#!") and (danger := danger_of(head)) is not None:
                 raise Unfit(f"l'archive contient {danger}")
+            if office:
+                check_part(entry.filename, head, lambda most: head + file.read(most))
             while file.read(_BLOCK):
                 pass
 
@@ -160,8 +167,11 @@ def _reading() -> Iterator[None]:
 def check_ole(path: Path) -> str:
     """An office document of the former generation: its type. Raises ``Unfit``."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find("_VBA_PROJECT".encode("utf-16-le")) >= 0:
+        check_object(content)
+        if content.find("Workbook".encode("utf-16-le")) >= 0 and _MACRO_SHEET.search(content):
             raise Unfit(_MACROS)
+        if _OLD_FIELD.search(content) or _OLD_FIELD_WIDE.search(content):
+            raise Unfit(_COMMAND)
         if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
             raise Unfit(_LOCKED)
         root = content.find("Root Entry".encode("utf-16-le"))
@@ -169,6 +179,13 @@ def check_ole(path: Path) -> str:
             raise Unfit("le fichier est un programme d'installation")
     return OLE
 
+
+_MACRO_SHEET: Final = re.compile(rb"\x85\0[\x08-\x60]\0.{4}[\0-\x02]\x01[\x01-\x1f]", re.DOTALL)
+"""A sheet of an old Excel workbook whose type is that of macros."""
+
+_OLD_FIELD: Final = re.compile(rb"\x13\s*DDE(?:AUTO)?\s", re.IGNORECASE)
+_OLD_FIELD_WIDE: Final = re.compile(rb"\x13\0(?:\s\0)*D\0D\0E\0", re.IGNORECASE)
+"""A field of an old Word document, in both of its alphabets."""
 
 _INSTALLER: Final = bytes.fromhex("84100c0000000000c000000000000046")
 """The class of a Windows Installer package."""
@@ -185,5 +202,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
     name = entry.orig_filename
     parts = re.split(r"[/\\]", name)
     absolute = name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name)
-    if absolute or ".." in parts or any(ord(c) < ord(" ") for c in name):
+    # macOS calls the icon of a folder so.
+    said = name[:-1] if parts[-1] == "Icon\r" else name
+    if absolute or ".." in parts or any(ord(c) < ord(" ") for c in said):
         raise Unfit(_PATH)

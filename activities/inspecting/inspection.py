@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from activities import child
-from activities.inspecting import archive_checks, sniffing
+from activities.inspecting import archive_checks, markup_checks, sniffing
 from activities.inspecting.secrets_scan import secrets_in
 from activities.inspecting.unfit import Unfit, is_by_content
 from process.orders import SecretFound
@@ -35,6 +34,9 @@ _FILES: Final = 64
 
 _ANSWER: Final = 1 << 20
 """Bytes of the answer, the only thing that is written."""
+
+_WRITTEN: Final = 512 * 2**20
+"""Bytes of a file that is written, beyond twice those of the file that is looked at."""
 
 _KEPT: Final = 20
 """Secrets that are told one by one."""
@@ -59,10 +61,6 @@ _CRASHES: Final = frozenset(
 _NAME: Final = 80
 """Characters of an entry's name that are told."""
 
-_ACTIVE: Final = re.compile(
-    r"<\s*(?:\w+:)?script\b|javascript\s*:|<[^<>]{0,500}\son[a-z]{3,20}\s*=", re.IGNORECASE
-)
-
 
 class Inspection(BaseModel):
     """What was found: why the file is refused, else its type and what is in it."""
@@ -75,6 +73,9 @@ class Inspection(BaseModel):
     signed: bool = False
     secrets: list[SecretFound] = []
     secrets_count: int = 0
+    remarks: list[str] = []
+    """What was mended in the copy that the book is to show; without any there is no copy."""
+    attachments: list[str] = []
 
 
 class InspectionFailed(Exception):  # noqa: N818 - it states a situation
@@ -85,14 +86,21 @@ class InspectionFailed(Exception):  # noqa: N818 - it states a situation
 
 
 async def inspect(
-    path: Path, family: str, *, memory: int = child.MEMORY, seconds: int = SECONDS
+    path: Path,
+    family: str,
+    *,
+    memory: int = child.MEMORY,
+    seconds: int = SECONDS,
+    copy: Path | None = None,
 ) -> Inspection:
-    """What a child process finds in this file; ``memory`` in bytes, ``seconds`` of processor.
+    """What a child process finds in this file; ``memory`` in bytes, ``seconds`` of processor. A
+    PDF in which something had to be mended is written so to ``copy`` (beside it unless told).
 
     A file on which the child fails is refused. Raises ``InspectionFailed`` when the child fails
     for a reason of this machine.
     """
-    words = (f"--family={family}", f"--memory={memory}", f"--seconds={seconds}")
+    copy = copy or path.with_name(f"{path.name}.copy")
+    words = (f"--family={family}", f"--memory={memory}", f"--seconds={seconds}", f"--copy={copy}")
     try:
         answer, code = await child.answer_of(
             __name__, str(path), *words, most=_ANSWER, seconds=_PATIENCE
@@ -122,18 +130,21 @@ def main() -> None:
     parser.add_argument("--family", default="")
     parser.add_argument("--memory", type=int, default=child.MEMORY)
     parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--copy", type=Path, required=True)
     asked = parser.parse_args()
-    child.limit(seconds=asked.seconds, files=_FILES, memory=asked.memory, written=_ANSWER)
-    found = _judged(asked.path, asked.family, asked.seconds / 2)
+    # A copy is about as large as its original, and so is what is joined to it.
+    written = _WRITTEN + 2 * asked.path.stat().st_size
+    child.limit(seconds=asked.seconds, files=_FILES, memory=asked.memory, written=written)
+    found = _judged(asked.path, asked.family, asked.seconds / 2, asked.copy)
     print(found.model_dump_json(), flush=True)
     # Nothing is left to do, and libraries fed with hostile files may fail while they close.
     os._exit(0)
 
 
-def _judged(path: Path, family: str, seconds: float) -> Inspection:
+def _judged(path: Path, family: str, seconds: float, copy: Path) -> Inspection:
     """What is found, or why nothing can be. Raises only for what this machine lacks."""
     try:
-        return _inspected(path, family, seconds)
+        return _inspected(path, family, seconds, copy)
     except Unfit as refusal:
         return Inspection(refused=str(refusal))
     except MemoryError:
@@ -148,7 +159,7 @@ def _judged(path: Path, family: str, seconds: float) -> Inspection:
         return Inspection(refused=_CRASHED)
 
 
-def _inspected(path: Path, family: str, seconds: float) -> Inspection:
+def _inspected(path: Path, family: str, seconds: float, copy: Path) -> Inspection:
     with path.open("rb") as file:
         head = file.read(sniffing.HEAD)
     if (danger := sniffing.danger_of(head)) is not None:
@@ -157,12 +168,17 @@ def _inspected(path: Path, family: str, seconds: float) -> Inspection:
     search = _Search(seconds)
     if media == sniffing.PDF:
         # Imported by the child that needs it: one in two does not.
-        from activities.inspecting import pdf_checks  # noqa: PLC0415
+        from activities.inspecting import pdf_attachments, pdf_checks  # noqa: PLC0415
 
-        facts = pdf_checks.check_pdf(path)
+        facts = pdf_checks.check_pdf(path, copy, pdf_attachments.checking(copy))
         if family in _SCANNED:
-            search.through_parts(pdf_checks.texts_of(path), numbered=False)
-        return search.found(media, facts.pages, signed=facts.signed)
+            # What the book shows is what is searched.
+            search.through_parts(
+                pdf_checks.texts_of(copy if facts.remarks else path), numbered=False
+            )
+        return search.found(media, facts.pages, signed=facts.signed).model_copy(
+            update={"remarks": list(facts.remarks), "attachments": list(facts.attachments)}
+        )
     if media == sniffing.OLE:
         archive_checks.check_ole(path)
     elif media == sniffing.ZIP:
@@ -172,16 +188,11 @@ def _inspected(path: Path, family: str, seconds: float) -> Inspection:
             search.through_parts(archive.texts(), numbered=True)
     elif media in sniffing.TEXTS:
         encoding = sniffing.encoding_of(head)
-        if media in {sniffing.HTML, sniffing.SVG}:
-            _refuse_active_page(path, encoding)
+        if media in {sniffing.HTML, sniffing.SVG, sniffing.XML}:
+            markup_checks.check(path.read_bytes())
         with path.open(encoding=encoding, errors="replace") as lines:
             search.through(lines)
     return search.found(media)
-
-
-def _refuse_active_page(path: Path, encoding: str) -> None:
-    if _ACTIVE.search(path.read_text(encoding, errors="replace")):
-        raise Unfit("la page HTML ou l'image SVG contient un script")
 
 
 class _Search:

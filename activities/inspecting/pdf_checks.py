@@ -1,65 +1,85 @@
 """Whether a PDF is whole and does nothing but show pages. Runs in the child process only.
 
-Bombs are bounded thrice: by what streams declare, by what they inflate to, and by the memory and
-the processor time of the process.
+What is not as it should be, and of which nothing is lost, is mended in a copy
+(``activities.inspecting.pdf_repair``). Bombs are bounded by what the child really needs to show the
+pages: the memory and the processor time of its process.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pikepdf
 import pypdfium2
 
+from activities.inspecting import pdf_repair
+from activities.inspecting.pdf_dangers import danger_of, dictionaries
+from activities.inspecting.pdf_streams import Weight, weigh
 from activities.inspecting.sniffing import HEAD, encoding_of
 from activities.inspecting.unfit import Unfit
 
 MAX_PAGES: Final = 5_000
-_MAX_PIXELS: Final = 1_000_000_000
-"""Of one image: five sheets of A0 at 300 dots an inch."""
 
-_LARGE: Final = 256 * 2**20
-"""Bytes below which a stream may be compressed as well as it can."""
-
-_MAX_RATIO: Final = 200
-_MAX_INFLATED: Final = 4 * 2**30
-"""Bytes, of all streams together."""
+_LARGE: Final = 64 * 2**20
+"""Bytes of one stream or image beyond which a PDF is rendered to know what it takes."""
 
 _MAX_NOTED: Final = 8 * 2**20
 """Characters of form fields and annotations that are read."""
 
-_BLOCK: Final = 1 << 18
-_FLATE: Final = ("/FlateDecode", "/Fl")
-_INFLATING: Final = {*_FLATE, "/LZWDecode", "/LZW", "/RunLengthDecode", "/RL"}
+_MAX_ATTACHED: Final = 50
+_NAMED: Final = 80
+"""Characters of a name that are told."""
 
-_SCRIPT: Final = "le PDF contient un script"
-_PROGRAM: Final = "le PDF lance un programme"
-_DAMAGED: Final = "le PDF est endommagé ou incomplet : le produire à nouveau"
-_BOMB: Final = "le PDF contient des données compressées démesurées"
-_AUTOMATIC: Final = "le PDF lance des actions automatiques"
-
-_JOINED: Final = "le PDF contient des fichiers joints"
-_FORM: Final = "le PDF contient un formulaire dynamique (XFA)"
+_DAMAGED: Final = pdf_repair.DAMAGED
 _NOTED: Final = "formulaire ou annotation"
-_MEDIA: Final = "le PDF contient un contenu multimédia actif"
 
-_HARMLESS_AT_OPENING: Final = {"/GoTo", "/Named"}
+REBUILT: Final = "sa structure a été réparée"
+CHECKSUM: Final = "la somme de contrôle d'un contenu compressé a été corrigée"
+UNLOCKED: Final = "sa protection contre la modification a été retirée"
+SET_ASIDE: Final = "ses fichiers joints ont été mis à part"
 
 
 class PdfFacts(NamedTuple):
     pages: int
     signed: bool
+    remarks: tuple[str, ...] = ()
+    """What had to be mended in the copy, in French; without any there is no copy."""
+    attachments: tuple[str, ...] = ()
+    """The names of the files joined to it, all harmless."""
 
 
-def check_pdf(path: Path) -> PdfFacts:
-    """Go through every object of the PDF. Raises ``Unfit``; MemoryError for a bomb."""
+@dataclass
+class _Found:
+    """What the objects of a PDF say."""
+
+    pages: int
+    signed: bool = False
+    weights: dict[tuple[int, int], Weight] = field(default_factory=dict)
+    """Of the streams, by object."""
+    joined: dict[tuple[int, int], tuple[str, Any]] = field(default_factory=dict)
+    """The files that it carries, each once: name and stream."""
+
+    @property
+    def mendable(self) -> list[tuple[int, int]]:
+        return [number for number, weight in self.weights.items() if weight.content is not None]
+
+
+Joined = Callable[[str, Any], None]
+"""What looks at a file that a PDF carries: its name and its stream. Raises ``Unfit``."""
+
+
+def check_pdf(path: Path, copy: Path, joined: Joined) -> PdfFacts:
+    """Go through every object of the PDF and of what is joined to it; write to ``copy`` the same
+    pages without what had to be mended or set aside, when there is anything such.
+
+    Raises ``Unfit``; MemoryError for what cannot be shown in the memory of this process.
+    """
     try:
-        # Without repair: once a table of contents is rebuilt, nobody knows what is missing.
-        with pikepdf.open(path, attempt_recovery=False) as pdf:
-            return _checked(pdf)
+        return _checked(path, copy, joined)
     except pikepdf.PasswordError:
         raise Unfit("le PDF est protégé par un mot de passe") from None
     except (Unfit, MemoryError, OSError):
@@ -70,11 +90,49 @@ def check_pdf(path: Path) -> PdfFacts:
         raise Unfit(_DAMAGED) from None
 
 
+def _checked(path: Path, copy: Path, joined: Joined) -> PdfFacts:
+    pdf, rebuilt = pdf_repair.opened(path)
+    with pdf:
+        found = _examined(pdf)
+        if rebuilt:
+            pdf_repair.refuse_losses(pdf, path, found.weights.values())
+        for name, stream in found.joined.values():
+            joined(name, stream)
+        done = {
+            REBUILT: rebuilt,
+            CHECKSUM: bool(found.mendable),
+            UNLOCKED: pdf.is_encrypted,
+            SET_ASIDE: bool(found.joined),
+        }
+        remarks = tuple(remark for remark, needed in done.items() if needed)
+        heaviest = _heaviest(pdf, found)
+        if remarks:
+            pdf_repair.mend(pdf, {number: found.weights[number] for number in found.mendable})
+            pdf_repair.save(pdf, copy)
+    if heaviest is not None:
+        pdf_repair.show(copy if remarks else path, heaviest)
+    if remarks:
+        _check_copy(path, copy, found.pages)
+    names = tuple(name[-_NAMED:] for name, _ in found.joined.values())
+    return PdfFacts(found.pages, found.signed, remarks, names)
+
+
+def _check_copy(path: Path, copy: Path, pages: int) -> None:
+    """The copy needs no mending any more, and shows what the original shows."""
+    with pikepdf.open(
+        copy, attempt_recovery=False, access_mode=pikepdf.AccessMode.stream
+    ) as mended:
+        found = _examined(mended)
+    if found.mendable or found.joined or found.pages != pages:
+        raise Unfit(_DAMAGED)
+    pdf_repair.compare(path, copy)
+
+
 def texts_of(path: Path) -> Iterator[tuple[str, str, bool]]:
     """The text of each page, then of what is written over the pages, each with the name of its
     place and whether that is all of it. Raises ``Unfit`` when it cannot be read."""
     yield from _pages_of(path)
-    with pikepdf.open(path, attempt_recovery=False) as pdf:
+    with pikepdf.open(path) as pdf:
         left = _MAX_NOTED
         for text in _notes(pdf):
             yield _NOTED, text[:left], len(text) <= left
@@ -99,7 +157,7 @@ def _pages_of(path: Path) -> Iterator[tuple[str, str, bool]]:
 def _notes(pdf: pikepdf.Pdf) -> Iterator[str]:
     """The values of form fields, each with what the field is called, and the text of annotations:
     none of it is in the text of a page, all of it shows once the annotations are flattened."""
-    for one in _dictionaries(pdf):
+    for one in dictionaries(pdf):
         if "/ByteRange" in one:
             continue  # The bytes of a signature.
         labels = [_text(one[key]) for key in ("/T", "/TU") if _is_text(one.get(key))]
@@ -128,112 +186,58 @@ def _text(value: Any) -> str:
         return bytes(value).decode("latin-1")
 
 
-def _checked(pdf: pikepdf.Pdf) -> PdfFacts:
+def _examined(pdf: pikepdf.Pdf) -> _Found:
     pages = len(pdf.pages)
     if not 1 <= pages <= MAX_PAGES:
         raise Unfit(f"le PDF a {pages} page{'s' * (pages > 1)} : de 1 à 5\u00a0000 sont admises")
-    signed = False
-    inflated = 0
-    for one in _dictionaries(pdf):
+    found = _Found(pages)
+    memory, _ = resource.getrlimit(resource.RLIMIT_AS)
+    for one in dictionaries(pdf):
         keys = set(one.keys())
-        if (danger := _danger_of(one, keys)) is not None:
+        if (danger := danger_of(one, keys)) is not None:
             raise Unfit(danger)
-        signed = signed or {"/ByteRange", "/Contents"} <= keys
+        found.signed = found.signed or {"/ByteRange", "/Contents"} <= keys
+        if "/EF" in keys:
+            _note_joined(one, found)
         if isinstance(one, pikepdf.Stream):
-            inflated += _inflated(one)
-            if inflated > _MAX_INFLATED:
-                raise Unfit(_BOMB)
-    return PdfFacts(pages, signed)
+            found.weights[one.objgen] = weigh(one, memory)
+    return found
 
 
-def _dictionaries(pdf: pikepdf.Pdf) -> Iterator[Any]:
-    """Every dictionary and stream of the file, reachable from its pages or not."""
-    for root in (pdf.trailer, *pdf.objects):
-        waiting = [root]
-        while waiting:
-            one = waiting.pop()
-            if isinstance(one, pikepdf.Array):
-                parts = list(one)
-            elif isinstance(one, (pikepdf.Dictionary, pikepdf.Stream)):
-                yield one
-                parts = [part for _, part in one.items()]
-            else:
-                continue
-            waiting += [
-                part
-                for part in parts
-                if isinstance(part, (pikepdf.Dictionary, pikepdf.Array)) and not part.is_indirect
-            ]
+def _note_joined(one: Any, found: _Found) -> None:
+    """A file specification and the file that it embeds, under one or several keys."""
+    embedded = one["/EF"]
+    if not isinstance(embedded, pikepdf.Dictionary):
+        return
+    streams = [part for _, part in embedded.items() if isinstance(part, pikepdf.Stream)]
+    named = next((one[key] for key in ("/UF", "/F") if _is_text(one.get(key))), None)
+    for stream in streams:
+        found.joined.setdefault(
+            stream.objgen, ("sans nom" if named is None else _text(named), stream)
+        )
+    if len(found.joined) > _MAX_ATTACHED:
+        raise Unfit(f"le PDF contient plus de {_MAX_ATTACHED} fichiers joints")
 
 
-def _danger_of(one: Any, keys: set[str]) -> str | None:
-    """Why this dictionary is refused. Shapes count as much as keys: a font may be named /JS."""
-    action = str(one["/S"]) if "/S" in keys else ""
-    if action == "/Launch":
-        return _PROGRAM
-    if action == "/JavaScript" or "/OnInstantiate" in keys:
-        return _SCRIPT
-    if "/JS" in keys and (action or isinstance(one["/JS"], pikepdf.String)):
-        return _SCRIPT
-    if "/EF" in keys and any(isinstance(file, pikepdf.Stream) for file in _values(one["/EF"])):
-        return _JOINED
-    if "/XFA" in keys and isinstance(one["/XFA"], (pikepdf.Array, pikepdf.Stream)):
-        return _FORM
-    if "/RichMediaContent" in keys:
-        return _MEDIA
-    if "/AA" in keys and any("/S" in part for part in _values(one["/AA"]) if _is_plain(part)):
-        return _AUTOMATIC
-    if "/OpenAction" in keys and _is_plain(one["/OpenAction"]):
-        opening = str(one["/OpenAction"].get("/S", "/GoTo"))
-        if opening not in {*_HARMLESS_AT_OPENING, "/JavaScript", "/Launch"}:
-            return _AUTOMATIC
-    return None
+def _heaviest(pdf: pikepdf.Pdf, found: _Found) -> int | None:
+    """The page, from 0, that takes the most to be shown; None when no stream is large."""
+    if not any(weight.shown > _LARGE for weight in found.weights.values()):
+        return None
+    sizes = [_size_of_page(page.obj, found) for page in pdf.pages]
+    return sizes.index(max(sizes))
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, pikepdf.Dictionary)
-
-
-def _values(value: Any) -> list[Any]:
-    return [part for _, part in value.items()] if _is_plain(value) else []
-
-
-def _inflated(stream: Any) -> int:
-    """Bytes of the stream once inflated; 0 for what is not compressed, or is an image's own
-    format."""
-    if _number(stream, "/Width") * _number(stream, "/Height") > _MAX_PIXELS:
-        raise Unfit("le PDF contient une image démesurée")
-    named = stream.get("/Filter")
-    filters = [str(one) for one in named] if isinstance(named, pikepdf.Array) else [str(named)]
-    if not _INFLATING & set(filters):
-        return 0
-    raw = memoryview(stream.get_raw_stream_buffer())
-    if filters[0] in _FLATE and (len(filters) == 1 or set(filters) - _INFLATING):
-        # Alone, or around an image's own format, which is not ours to undo.
-        return _size_of(raw)
-    size = len(stream.get_stream_buffer())
-    _refuse_bomb(size, len(raw))
+def _size_of_page(page: Any, found: _Found) -> int:
+    """Bytes of what the page draws, and of what that draws in turn."""
+    waiting, seen, size = [page], set(), 0
+    while waiting:
+        one = waiting.pop()
+        drawn = one.get("/Resources")
+        objects = drawn.get("/XObject") if isinstance(drawn, pikepdf.Dictionary) else None
+        parts = objects.items() if isinstance(objects, pikepdf.Dictionary) else ()
+        for _, part in parts:
+            if isinstance(part, pikepdf.Stream) and part.objgen not in seen:
+                seen.add(part.objgen)
+                size += found.weights[part.objgen].shown
+                waiting.append(part)
     return size
-
-
-def _size_of(raw: memoryview) -> int:
-    """Bytes of a compressed stream once inflated, a block at a time."""
-    inflater = zlib.decompressobj()
-    size = 0
-    for start in range(0, len(raw), _BLOCK):
-        waiting = bytes(raw[start : start + _BLOCK])
-        while waiting and not inflater.eof:
-            size += len(inflater.decompress(waiting, _BLOCK))
-            waiting = inflater.unconsumed_tail
-            _refuse_bomb(size, len(raw))
-    return size
-
-
-def _refuse_bomb(inflated: int, compressed: int) -> None:
-    if inflated > _LARGE and inflated > _MAX_RATIO * compressed:
-        raise Unfit(_BOMB)
-
-
-def _number(stream: Any, key: str) -> int:
-    value = stream.get(key)
-    return value if isinstance(value, int) else 0
