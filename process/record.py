@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from process import editions
-from process.facts import FACTS, Fact, stated_by
+from process.facts import FACTS, Fact
 from process.fields import HELD
 from process.orders import (
     Invitation,
@@ -74,15 +74,11 @@ class WaitingFact(Handed):
     until: datetime | None = None
     """The day that it states, when that day has not come."""
     received_at: datetime
-    _statement: dict[str, Any] | None = PrivateAttr(None)
-
-    @property
-    def statement(self) -> dict[str, Any]:
-        """What it states, however it was written; read once: each fact that comes is compared with
-        all those that wait."""
-        if self._statement is None:
-            self._statement = stated_by(self.fact, self.payload)
-        return self._statement
+    statement: str = Field("", exclude=True)
+    """The fingerprint of what it states, however it was written…"""
+    size: int = Field(0, exclude=True)
+    """…and the bytes of its payload: each fact that comes is compared with all those that wait.
+    Neither is handed on."""
 
 
 class RejectedFact(Handed):

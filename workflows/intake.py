@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from process import doe, offsets, rules
 from process.carrying import Room
-from process.facts import DoePieceFiled, Fact, FactCorrected, OpenPointSettled, named
+from process.facts import (
+    DoePieceFiled,
+    Fact,
+    FactCorrected,
+    OpenPointSettled,
+    named,
+    stated_by,
+)
 from process.fields import canonical
 from process.obligations import deadlines
 from process.onboarding import Onboarding
@@ -136,27 +143,18 @@ class Intake:
 
     def _that_waits(self, name: str, fact: Fact, payload: dict[str, Any]) -> WaitingFact | None:
         """The fact in waiting that states the same, however it was written."""
-        by_the_letter = rules.reads_as_before(self._o)
-        stated = payload if by_the_letter else fact.stated()
-        return next(
-            (
-                waiting
-                for waiting in self._o.record.waiting
-                if waiting.fact == name
-                and (waiting.payload if by_the_letter else waiting.statement) == stated
-            ),
-            None,
-        )
+        waiting = self._o.record.waiting
+        if rules.reads_as_before(self._o):
+            same = (one for one in waiting if (one.fact, one.payload) == (name, payload))
+        else:
+            statement = rules.fingerprint(name, fact.stated())
+            same = (one for one in map(_measured, waiting) if one.statement == statement)
+        return next(same, None)
 
     def _keep_waiting(
         self, name: str, payload: dict[str, Any], waits: rules.Waits, now: datetime
     ) -> WaitingFact:
         record = self._o.record
-        held = (one.payload for one in record.waiting)
-        if len(record.waiting) >= rules.MAX_WAITING or (
-            sum(len(canonical(one)) for one in (*held, payload)) > rules.MAX_WAITING_BYTES
-        ):
-            raise rules.Refused("trop de faits attendent déjà") from None
         waiting = WaitingFact(
             fact=name,
             payload=payload,
@@ -165,6 +163,9 @@ class Intake:
             about=waits.about[:MESSAGE_CHARACTERS],
             received_at=now,
         )
+        held = sum(_measured(one).size for one in (*record.waiting, waiting))
+        if len(record.waiting) >= rules.MAX_WAITING or held > rules.MAX_WAITING_BYTES:
+            raise rules.Refused("trop de faits attendent déjà") from None
         record.waiting.append(waiting)
         return waiting
 
@@ -283,6 +284,15 @@ def _check_bearable(corrected: Onboarding, now: datetime) -> None:
     except (LookupError, ValueError):
         reason = "payload : des faits postérieurs dépendent de ce que cette correction retire"
         raise rules.Refused(reason) from None
+
+
+def _measured(waiting: WaitingFact) -> WaitingFact:
+    if not waiting.size:
+        waiting.size = len(canonical(waiting.payload))
+        waiting.statement = rules.fingerprint(
+            waiting.fact, stated_by(waiting.fact, waiting.payload)
+        )
+    return waiting
 
 
 def _told_to_wait(waiting: WaitingFact) -> str:
