@@ -93,6 +93,11 @@ def fingerprint(name: str, payload: dict[str, Any]) -> str:
     return hashlib.sha256(canonical([name, payload])).hexdigest()
 
 
+def id_taken(fact_id: str) -> str:
+    """The refusal of another fact under an id that was counted."""
+    return f"fact_id : « {fact_id} » a déjà servi pour un autre fait"
+
+
 def counted_as(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any]) -> str:
     """What tells whether two facts of one ``fact_id`` are the same, however they are written."""
     return fingerprint(name, payload if reads_as_before(o) else fact.stated())
@@ -125,7 +130,7 @@ def judge(o: Onboarding, name: str, fact: Fact, payload: dict[str, Any], now: da
     if fact.fact_id is not None and (counted := o.record.fact_ids.get(fact.fact_id)):
         # Of before editions: by the letter.
         if counted not in (counted_as(o, name, fact, payload), fingerprint(name, payload)):
-            raise Refused(f"fact_id : « {fact.fact_id} » a déjà servi pour un autre fait")
+            raise Refused(id_taken(fact.fact_id))
         raise AlreadyKnown
     if o.cancelled and not isinstance(fact, f.OnboardingCancelled | f.OpenPointSettled):
         raise Refused("l'onboarding est annulé")

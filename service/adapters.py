@@ -24,13 +24,14 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import WebhookVerificationError
 
 from process.contract import Contract
 from process.fields import Instant, Line, Outside, Reference
 from process.refusals import Problem, problems
 from reception import Invalid
 from service.mapping import Constant, Group, Reading, Value, Where, misfits
+from service.raw_webhook import RawWebhook, every_signature
 from settings import SettingsError
 
 SOURCES: Final = Path(__file__).parent / "sources"
@@ -71,11 +72,14 @@ class HmacSha256(Outside):
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: Sequence[bytes]) -> bool:
         """Whether one of the secrets signed this. Every pair is compared: the time taken tells
         neither which secret nor which header was right."""
-        given = {name.lower(): value for name, value in headers.items()}
+        given: dict[str, list[str]] = {}
+        for name, value in headers.items():
+            # Several of one name, or several in one, as a proxy may join them.
+            given.setdefault(name.lower(), []).extend(map(str.strip, value.split(",")))
         names = [self.header.lower()]
         if self.numbered:
             names = [f"{names[0]}-{number}" for number in range(1, _LAST_NUMBER + 1)]
-        found = [given[name].encode(errors="replace") for name in names if name in given]
+        found = [one.encode(errors="replace") for name in names for one in given.get(name, ())]
         signed = False
         for secret in filter(None, secrets):
             expected = self._signature(body, secret)
@@ -89,11 +93,16 @@ class HmacSha256(Outside):
         return self.prefix.encode() + encoded
 
 
+_SIGNATURE: Final = "webhook-signature"
+
+
 def _standard(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
+    signatures = [value for name, value in headers.items() if name.lower() == _SIGNATURE]
+    given = dict(headers) | {_SIGNATURE: every_signature(signatures)}
     try:
-        Webhook(secret).verify(body, dict(headers), json_parse=False)
+        RawWebhook(secret).holds(body, given)
     except (WebhookVerificationError, ValueError):
-        # ValueError: a malformed header, or a body that is no text.
+        # ValueError: a malformed header.
         return False
     return True
 

@@ -32,6 +32,7 @@ from service.deliveries import Deliveries
 from service.documents import documents_router
 from service.events import events_router
 from service.facts import facts_router
+from service.guard import Guard, no_noise
 from service.health import health_router
 from service.onboardings import onboardings_router
 from service.openapi import describe
@@ -66,7 +67,7 @@ def create_app(
     Raises ``SettingsError`` for a wrong file in the operator's folder of sources."""
     temporal = Temporal(client, register)
     deliveries = Deliveries(register)
-    app = FastAPI(title="Mileo Onboarding", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Mileo Onboarding", docs_url=None, redoc_url=None, redirect_slashes=False)
     sources = known_sources(own_sources)
     # A signing service's own key opens its route, not ours.
     theirs = {name for name, one in sources.items() if one.signature.scheme == "hmac-sha256"}
@@ -139,11 +140,12 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     free one. Raises ``SettingsError`` when the address cannot be had."""
     # Ours instead: theirs would show the signatures of links, wherever the handlers are.
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").addFilter(no_noise)
     listening = _listening(host, port)
     server = _Server(
         uvicorn.Config(
             _Observed(app),
-            http="h11",
+            http=Guard().protocol,  # type: ignore[arg-type]  # whatever makes one
             ws="none",
             lifespan="off",
             access_log=False,

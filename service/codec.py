@@ -133,7 +133,13 @@ class _Doors:
 def create_codec_app(codec: EncryptionCodec, tokens: Sequence[CodecToken], origin: str) -> FastAPI:
     """The application, for the web UI of this ``origin``."""
     doors = _Doors(tokens, origin)
-    app = FastAPI(title="Mileo Onboarding", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Mileo Onboarding",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.add_middleware(
         CORSMiddleware,
         allow_origins=[origin],

@@ -57,7 +57,7 @@ def events_router(
             # Not an error of theirs: they would send it again, and again.
             return JSONResponse({"outcome": "ignored", "message": f"non suivi : {found.path}"})
         # What counts of it: two deliveries of one event may differ in what does not.
-        message = Message(source, found.id, request.url.path, canonical(found.content))
+        message = Message(source, found.id, request.scope["path"], canonical(found.content))
         return await deliveries.once(message, lambda: contracts.take(found.content))
 
     return router

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from process.facts import FACTS
-from reception import Unknown, check_fact, parse_object, send_fact
-from service.deliveries import Answer, Deliveries
+from process.rules import id_taken
+from reception import Refused, Unknown, check_fact, parse_object, send_fact
+from service.deliveries import Answer, Deliveries, Message
 from service.onboardings import OnboardingReference
 from service.problems import SIGNED_PROBLEMS
 from service.signatures import SignedMessage
@@ -36,16 +38,32 @@ def facts_router(temporal: Temporal, deliveries: Deliveries) -> APIRouter:
         if name not in FACTS:
             raise Unknown(f"aucun fait « {name[:100]} » ; faits : {', '.join(FACTS)}")
         payload = parse_object(message.body)
-        if payload.get("fact_id") is None:
+        named = payload.get("fact_id") is not None
+        if not named:
             # The id of the message makes a repeat count once, whatever door it comes back by. The
             # id of the update cannot: the server replays its first outcome, be it a refusal.
             payload["fact_id"] = message.id
         check_fact(name, payload)
-        return await deliveries.once(
-            message, lambda: _told(temporal, reference, name, payload, message.sender)
-        )
+
+        async def told() -> Answer:
+            try:
+                return await _told(temporal, reference, name, payload, message.sender)
+            except Refused as refused:
+                if named or refused.problems != (id_taken(message.id),):
+                    raise
+            # The id of another sender's message: this one's own is told from it.
+            scoped = {**payload, "fact_id": _scoped(message)}
+            return await _told(temporal, reference, name, scoped, message.sender)
+
+        return await deliveries.once(message, told)
 
     return router
+
+
+def _scoped(message: Message) -> str:
+    """The id of a message among those of every sender, as short as a ``fact_id`` must be."""
+    digest = hashlib.sha256(message.id.encode()).hexdigest()
+    return f"{message.sender[:100]}:{message.id if len(message.id) < len(digest) else digest}"
 
 
 async def _told(

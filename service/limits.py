@@ -12,8 +12,10 @@ from starlette.requests import ClientDisconnect
 from reception import MAX_JSON_BYTES, Unreadable
 from service.problems import Problem
 
-_READ_SECONDS: Final = 30
-"""What a sender gets to send its message."""
+_READ_SECONDS: Final = 10.0
+"""What a sender gets to send its message, and a second more for each ``_BYTES_A_SECOND`` received: at
+most 30 for 1 MB."""
+_BYTES_A_SECOND: Final = 50_000
 
 _DISCARDED: Final = 10
 """How many times the limit is read, and not kept, of a message that is too large: a connection that is
@@ -29,10 +31,12 @@ async def read_body(request: Request, limit: int = MAX_JSON_BYTES) -> bytes:
     if announced > _DISCARDED * limit or (waits_for_us and announced > limit):
         raise _too_large(limit)
     body = bytearray()
+    began = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(_READ_SECONDS):
+        async with asyncio.timeout(_READ_SECONDS) as patience:
             async for part in request.stream():
                 size += len(part)
+                patience.reschedule(began + _READ_SECONDS + size / _BYTES_A_SECOND)
                 if size > _DISCARDED * limit:
                     break
                 if max(size, announced) <= limit:
@@ -55,4 +59,5 @@ def _too_large(limit: int) -> Problem:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "Ce message est trop volumineux",
         f"Un message compte au plus {limit // 1_000_000} Mo.",
+        {"Connection": "close"},
     )

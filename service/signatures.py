@@ -10,11 +10,12 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 from pydantic import SecretStr
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import WebhookVerificationError
 
 from service.deliveries import Message
 from service.limits import read_body
 from service.problems import Problem
+from service.raw_webhook import RawWebhook, every_signature
 
 Secrets = Mapping[str, tuple[SecretStr, ...]]
 """Those of each service that may speak, by its name: several during a rotation."""
@@ -22,8 +23,8 @@ Secrets = Mapping[str, tuple[SecretStr, ...]]
 _HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _ID: Final = re.compile(r"[!-~]{1,200}")
 _STALE: Final = ("Message timestamp too old", "Message timestamp too new")
-_MALFORMED: Final = (ValueError, UnicodeDecodeError, binascii.Error, OverflowError)
-"""What the official package raises for headers or a body that its own senders never make."""
+_MALFORMED: Final = (ValueError, binascii.Error, OverflowError)
+"""What the official package raises for headers that its own senders never make."""
 
 
 def sender_of(secrets: Secrets, headers: Mapping[str, str], body: bytes) -> str:
@@ -39,12 +40,12 @@ def sender_of(secrets: Secrets, headers: Mapping[str, str], body: bytes) -> str:
     for name, ours in secrets.items():
         for secret in ours:
             try:
-                Webhook(secret.get_secret_value()).verify(body, given, json_parse=False)
+                RawWebhook(secret.get_secret_value()).holds(body, given)
             except WebhookVerificationError as error:
                 if str(error) in _STALE:
                     reason = "webhook-timestamp : à plus de cinq minutes de notre horloge"
             except _MALFORMED:
-                reason = "signature ou contenu mal formé"
+                reason = "signature mal formée"
             else:
                 return name
     raise _unsigned(reason)
@@ -59,18 +60,21 @@ async def signed(
     request: Request,
     webhook_id: Id = "",
     webhook_timestamp: Timestamp = "",
-    webhook_signature: Signature = "",
+    webhook_signature: Signature = "",  # noqa: ARG001 - described; all of them are read below
 ) -> Message:
     """The message that was sent, once its sender is known: what a signed route depends on."""
     # A question signs an empty body, whatever comes with it.
     body = b"" if request.method == "GET" else await read_body(request)
+    for name in ("webhook-id", "webhook-timestamp"):
+        if len(set(request.headers.getlist(name))) > 1:
+            raise _unsigned(f"{name} : donné plusieurs fois")
     headers = {
         "webhook-id": webhook_id,
         "webhook-timestamp": webhook_timestamp,
-        "webhook-signature": webhook_signature,
+        "webhook-signature": every_signature(request.headers.getlist("webhook-signature")),
     }
     sender = sender_of(request.app.state.secrets, headers, body)
-    return Message(sender=sender, id=webhook_id, path=request.url.path, body=body)
+    return Message(sender=sender, id=webhook_id, path=request.scope["path"], body=body)
 
 
 SignedMessage = Annotated[Message, Depends(signed)]

@@ -262,6 +262,22 @@ async def test_a_faulty_draft_or_signature_is_told_at_once(door: Door) -> None:
 # --- Facts
 
 
+async def test_two_services_with_one_id_are_two_senders(door: Door) -> None:
+    reference = await running(door)
+    planned = {"starts_at": SOON, "place": "Paris"}
+    released = {"role": "sales", "person": {"name": "Zoé Petit", "email": "z@mileotech.example"}}
+    told = [("kickoff_planned", planned, CRM), ("contact_replaced", released, SIGN)]
+    for name, value, secret in told:
+        answer = await door.fact(reference, name, value, id_="one-id", secret=secret)
+        settled(answer, 200, "accepted")
+    for name, value, secret in told:
+        answer = await door.fact(reference, name, value, id_="one-id", secret=secret)
+        settled(answer, 200, "known")
+    # What a sender names itself is one id for all.
+    named = {**released, "fact_id": "one-id", "role": "account_manager"}
+    refused(await door.fact(reference, "contact_replaced", named), 409)
+
+
 async def test_a_fact_is_accepted_then_known_and_the_register_knows_who_said_it(
     door: Door,
 ) -> None:
