@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from local.stage import Stage, stage
@@ -13,6 +14,10 @@ from tests.playing import OPENS_AT, PickyMailbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# No test depends on how fast the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
