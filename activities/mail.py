@@ -118,7 +118,13 @@ class MailActivities:
             if letter.to not in sent and (known := await self._known(order, letter, memory)):
                 sent[letter.to] = known
         left = [letter for letter in letters if letter.to not in sent]
-        reasons = await self._deliver(left, sent, clock, memory) if left else set()
+        try:
+            reasons = await self._deliver(left, sent, clock, memory) if left else set()
+        except asyncio.CancelledError:
+            if not (order.progressive and len(sent) > len(order.settled)):
+                raise
+            # Who gives it up must know whom it has reached: their calendars hold its events.
+            reasons = {"abandonné"}
         if missing := sum(letter.to not in sent for letter in letters):
             _count("deferred", missing)
             if not (order.progressive and len(sent) > len(order.settled)):
@@ -264,7 +270,9 @@ class MailActivities:
                         reasons.add("la suite au prochain essai")
                         break
                     try:
-                        sent[letter.to] = await self._hand_over(conversation, letter, clock, memory)
+                        outcome, ending = await self._hand_over(conversation, letter, clock, memory)
+                        sent[letter.to] = outcome
+                        ending.end()
                     except Unreachable:
                         raise
                     except Deferred as deferred:
@@ -277,7 +285,7 @@ class MailActivities:
 
     async def _hand_over(
         self, conversation: Conversation, letter: _Letter, clock: BusinessClock, memory: _Memory
-    ) -> SentMail:
+    ) -> tuple[SentMail, _Ending]:
         """Hand one message over and record what became of it. Raises what the conversation does,
         but a refusal and the lack of an answer, which are outcomes."""
         id_ = letter.message_id
@@ -318,8 +326,7 @@ class MailActivities:
             memory.accept(id_, at)
             await self._register.mail_accepted(id_, at, reply)
             outcome = letter.sent(accepted_at=at)
-        ending.end()
-        return outcome
+        return outcome, ending
 
 
 @dataclass(frozen=True)

@@ -288,3 +288,20 @@ async def test_a_cancelled_mail_records_what_the_server_has_taken(
     assert len(server.named) == len(server.taken) == 1
     states = [row.state for row in await sender.register.mails("CTR-2025-014")]
     assert sorted(states) == ["accepted", "pending"]
+
+
+async def test_a_cancelled_mail_tells_the_run_whom_it_has_reached(
+    sender: Sender, server: MailServer
+) -> None:
+    """Their calendars hold its events, which must be taken away should others replace them."""
+    server.late = [0.6]
+
+    async def cancel(environment: ActivityEnvironment) -> None:
+        await server.whole.wait()
+        environment.cancel()
+
+    order = mail_order().model_copy(update={"progressive": True})
+    report = await sender.send(order, server.port, during=cancel)
+    assert len(server.taken) == 1
+    assert [one.is_settled for one in report.mails] == [True, False]
+    assert report.mails[0].accepted_at
