@@ -168,7 +168,6 @@ REFUSED_PDFS: dict[str, tuple[bytes, str]] = {
     "password": (pdf(encryption=LOCKED), "le PDF est protégé par un mot de passe"),
     "no page": (pdf(pages=0), "le PDF a 0 page : de 1 à 5\u00a0000 sont admises"),
     "truncated": (pdf(pages=5)[:-300], DAMAGED),
-    "to be repaired": (pdf(pages=5).replace(b"startxref\n", b"startxref\n9"), DAMAGED),
     "garbage": (b"%PDF-1.7\n" + os.urandom(3_000), DAMAGED),
     "something renamed": (b"%PDF-", DAMAGED),
     "broken page": (
