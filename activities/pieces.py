@@ -22,9 +22,21 @@ from activities.doe.assembly import piece_path
 from activities.heart import beating
 from activities.inspecting.inbox import bring
 from activities.inspecting.inspection import inspect
+from activities.inspecting.redaction import redact
 from activities.inspecting.unfit import Unfit
+from process import doe
 from process.fields import REFERENCE
-from process.orders import PiecesRead, ReadPiece, ReadPieces, ShownCopy, StatedPiece
+from process.orders import (
+    PiecesRead,
+    PiecesRedacted,
+    PieceToRedact,
+    ReadPiece,
+    ReadPieces,
+    RedactedPiece,
+    RedactPieces,
+    ShownCopy,
+    StatedPiece,
+)
 from register.store import RegisteredPiece
 
 if TYPE_CHECKING:
@@ -82,6 +94,55 @@ class PieceActivities:
         if failure is not None:
             raise failure
         return PiecesRead(pieces=[progress.read[piece.key] for piece in order.pieces])
+
+    @activity.defn(name="redact_pieces")
+    async def redact_pieces(self, order: RedactPieces) -> PiecesRedacted:
+        """Make and keep a copy of each of these pieces from which its secrets were removed. Doing
+        it again gives the same.
+
+        A piece of which no such copy can be made is answered with the reason. What depends on the
+        machine raises and may be tried again.
+        """
+        clock = BusinessClock()
+        async with beating():
+            made = [await self._redacted(order.onboarding, piece, clock) for piece in order.pieces]
+        return PiecesRedacted(pieces=made)
+
+    async def _redacted(
+        self, onboarding: str, piece: PieceToRedact, clock: BusinessClock
+    ) -> RedactedPiece:
+        with tempfile.TemporaryDirectory(prefix="piece-", ignore_cleanup_errors=True) as folder:
+            original, copy = Path(folder) / "piece", Path(folder) / "copy"
+            try:
+                await self._store.fetch(piece_path(onboarding, piece.sha256), original)
+            except FileNotFoundError:
+                reason = "son fichier n'est plus parmi ceux conservés"
+                return RedactedPiece(key=piece.key, refused=reason)
+            async with self._turn:
+                redaction = await redact(original, copy, piece.family)
+            if redaction.refused is not None:
+                return RedactedPiece(key=piece.key, refused=redaction.refused)
+            kept = await self._kept(
+                RegisteredPiece(
+                    onboarding=onboarding,
+                    sha256="",
+                    size=0,
+                    media=doe.PDF,
+                    name=f"{piece.name} (copie caviardée)",
+                    uri=piece.uri,
+                    path="",
+                    secrets=[],
+                    received_at=clock.now(),
+                ),
+                copy,
+            )
+        shown = ShownCopy(
+            sha256=kept.sha256,
+            size=kept.size,
+            pages=redaction.pages,
+            pictures=redaction.pictures,
+        )
+        return RedactedPiece(key=piece.key, made=shown)
 
     async def _read(self, onboarding: str, piece: StatedPiece, clock: BusinessClock) -> ReadPiece:
         with tempfile.TemporaryDirectory(prefix="piece-", ignore_cleanup_errors=True) as folder:

@@ -35,7 +35,9 @@ MODELS: Final[dict[str, str]] = {
     "ReserveStatus": "Une réserve et son histoire.",
     "Responsibility": "Ce qui revient à quelqu'un pendant le projet.",
     "ScopeChange": "Une modification du contrat que l'audit demande.",
-    "SecretsStatus": "Un fichier du DOE où des secrets ont été trouvés ; il part sous scellé.",
+    "SecretsStatus": "Un fichier du DOE où des secrets ont été trouvés ; sans décision, il part sous "
+    "scellé.",
+    "FactoryStatus": "Un fichier du DOE où un fabricant a imprimé des mots de passe d'usine.",
     "Site": "Un lieu où Mileo installe.",
     "Team": "Les interlocuteurs chez Mileo. L'absence de chef de projet n'arrête pas l'horloge.",
     "WaitingStatus": "Un fait qui attend d'avoir un sens.",
@@ -68,6 +70,8 @@ FIELDS: Final[dict[str, str]] = {
     "cause": "La cause de l'écart.",
     "client": "Le client et ses interlocuteurs.",
     "Status.client": "Le nom du client.",
+    "choice": "Ce qui a été décidé : redact, copie caviardée au dossier et original au conteneur ; "
+    "container, au conteneur seulement ; harmless, sans danger ; null, rien encore.",
     "client_remarks": "Les observations du client.",
     "code": "L'identifiant du site, unique dans le contrat.",
     "Person.code": "Le code de la personne chez Mileo.",
@@ -217,6 +221,11 @@ FIELDS: Final[dict[str, str]] = {
     "scope_change": "L'avenant à proposer, s'il en faut un.",
     "score": "La note, de 0 à 10.",
     "scores_by_step": "La note de chaque étape, par son nom.",
+    "factory": "Les fichiers où figurent des mots de passe d'usine, imprimés par le fabricant ; jamais "
+    "leur valeur.",
+    "OpenPointSettled.secrets": "Avec done_otherwise, pour une pièce du DOE où des secrets ont été "
+    "trouvés. redact : copie caviardée au dossier, original au conteneur chiffré ; container : au "
+    "conteneur seulement ; harmless : sans danger, pour le motif donné.",
     "secrets": "Les fichiers qui contiennent des secrets ; jamais leur valeur.",
     "serial": "Le numéro de série.",
     "severity": "blocking : bloquante ; major : majeure ; minor : mineure.",

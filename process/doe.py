@@ -9,11 +9,12 @@ import hashlib
 import unicodedata
 from typing import Final
 
+from process import french
 from process.contract import Contract
 from process.facts import DoePieceFiled
 from process.fields import canonical
-from process.orders import ReadPiece, StatedPiece
-from process.vocabulary import DOE_FAMILY_NAMES
+from process.orders import ReadPiece, SecretFound, StatedPiece
+from process.vocabulary import DOE_FAMILY_NAMES, SecretsChoice
 
 PDF: Final = "application/pdf"
 
@@ -52,19 +53,57 @@ def missing(contract: Contract, pieces: list[DoePieceFiled]) -> list[str]:
 
 def is_sealed(family: str, read: ReadPiece) -> bool:
     """Whether a file travels in the encrypted container only: what is no PDF cannot be merged,
-    and a configuration, or anything in which a secret was found, never leaves in clear."""
-    return family == "configurations" or read.media != PDF or read.secrets_count > 0
+    and a configuration, or anything in which a secret was found, never leaves in clear, unless a
+    person declared it harmless or had a copy made without it."""
+    if family == "configurations" or read.media != PDF:
+        return True
+    cleared = read.secrets_choice == "harmless" or read.redacted is not None
+    return read.secrets_count > 0 and not cleared
+
+
+def asks_about_secrets(family: str, read: ReadPiece) -> bool:
+    """Whether a person has to say what becomes of the secrets found in a file. Where it travels
+    sealed in any case there is nothing to say."""
+    sealed = family in {"configurations", SIGNED} or read.media != PDF
+    return read.secrets_count > 0 and read.secrets_choice is None and not sealed
+
+
+def is_to_redact(read: ReadPiece) -> bool:
+    """Whether the copy without secrets is asked for, and not made yet."""
+    return read.secrets_choice == "redact" and read.redacted is None
+
+
+def places_of(found: list[SecretFound]) -> list[str]:
+    """What was found and on which pages, never its value: « mot de passe (pages 3 et 7) »."""
+    pages: dict[str, set[int]] = {}
+    for secret in found:
+        pages.setdefault(secret.what, set()).update([secret.page] if secret.page else [])
+    return [
+        f"{what} (page{'s' * (len(on) > 1)} {french.enumeration([str(page) for page in sorted(on)])})"
+        if (on := pages[what])
+        else what
+        for what in sorted(pages)
+    ]
+
+
+SECRETS_CHOICES: Final[dict[SecretsChoice, str]] = {
+    "redact": "copie caviardée au dossier, original au conteneur chiffré",
+    "container": "au conteneur chiffré seulement",
+    "harmless": "déclaré sans danger",
+}
 
 
 def has_original(family: str, read: ReadPiece) -> bool:
     """Whether the untouched file travels in the container: it is sealed, or merging it into the
-    book would undo its signature, or the book has a copy of it that was repaired."""
-    return is_sealed(family, read) or read.signed or family == SIGNED or read.repaired is not None
+    book would undo its signature, or the book has a copy of it, repaired or without its secrets."""
+    copied = read.repaired is not None or read.redacted is not None
+    return is_sealed(family, read) or read.signed or family == SIGNED or copied
 
 
 def shown(read: ReadPiece) -> str:
     """The fingerprint of the file whose pages the book shows."""
-    return read.repaired.sha256 if read.repaired else read.sha256
+    copy = read.redacted or read.repaired
+    return copy.sha256 if copy else read.sha256
 
 
 SIGNED: Final = "signed"

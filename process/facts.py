@@ -28,7 +28,14 @@ from process.fields import (
     is_held,
     meaning,
 )
-from process.vocabulary import Decision, DoeFamily, GridResult, Role, Severity
+from process.vocabulary import (
+    Decision,
+    DoeFamily,
+    GridResult,
+    Role,
+    SecretsChoice,
+    Severity,
+)
 
 
 class Fact(Outside):
@@ -507,6 +514,8 @@ class OpenPointSettled(Fact):
     action: Literal["retry", "abandon", "done_otherwise"]
     by: Line
     reason: Text
+    secrets: SecretsChoice | None = None
+    """What becomes of a piece of the DOE in which secrets were found: with ``done_otherwise``."""
 
 
 class _Stated(Fact):

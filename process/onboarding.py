@@ -22,7 +22,7 @@ from process.fields import canonical
 from process.orders import IssuedDocument, ReadPiece, Recipient, StatedPiece
 from process.policy import Policy
 from process.record import IssuedSending, Record, TakenFact
-from process.vocabulary import Party
+from process.vocabulary import Party, SecretsChoice
 
 PhaseState = Literal["provisional", "firm", "open", "completed", "cancelled"]
 ReserveState = Literal["open", "fixed", "lifted", "contested", "withdrawn"]
@@ -210,6 +210,13 @@ class ReserveStory:
 @lru_cache(maxsize=4_096)
 def _stated_piece(family: str, name: str, uri: str) -> StatedPiece:
     return StatedPiece(key=doe.key_of(family, name, uri), family=family, name=name, uri=uri)
+
+
+def _decided(read: ReadPiece | None) -> list[str]:
+    """What the decision about its secrets changes of a piece in the DOE."""
+    if read is None or read.secrets_choice is None:
+        return []
+    return [read.redacted.sha256 if read.redacted else read.secrets_choice]
 
 
 class Onboarding:
@@ -518,6 +525,12 @@ class Onboarding:
         return [stated for stated in self.files if stated.key not in known]
 
     @property
+    def files_to_redact(self) -> list[tuple[StatedPiece, ReadPiece]]:
+        """The files of which a copy without secrets is to be made."""
+        found = [(file, read) for file in self.files if (read := self.read(file))]
+        return [(file, read) for file, read in found if doe.is_to_redact(read)]
+
+    @property
     def doe_pieces(self) -> list[f.DoePieceFiled]:
         """The pieces that count: those whose file was refused do not."""
         return [piece for _, piece, _ in self._counting()]
@@ -551,7 +564,7 @@ class Onboarding:
         return [
             {
                 "name": file.name,
-                "what": sorted({secret.what for secret in read.secrets}),
+                "what": doe.places_of(read.secrets),
                 "count": read.secrets_count,
             }
             for file, read in found
@@ -559,10 +572,31 @@ class Onboarding:
         ]
 
     @property
+    def doe_secrets_choices(self) -> dict[str, SecretsChoice]:
+        """What was decided about the secrets of a file, by the name of the piece."""
+        found = [(file, read) for file in self.files if (read := self.read(file))]
+        return {file.name: read.secrets_choice for file, read in found if read.secrets_choice}
+
+    @property
+    def doe_factory_passwords(self) -> list[dict[str, Any]]:
+        """The files in which a manufacturer printed the passwords of its factory."""
+        found = [(file, read) for file in self.files if (read := self.read(file))]
+        return [
+            {"name": file.name, "what": doe.places_of(read.factory)}
+            for file, read in found
+            if read.factory
+        ]
+
+    @property
     def doe_content(self) -> str:
         """What the DOE would be made of now; another value is another DOE."""
         pieces = [
-            [place, piece.uri or piece.not_applicable_reason, read.sha256 if read else ""]
+            [
+                place,
+                piece.uri or piece.not_applicable_reason,
+                read.sha256 if read else "",
+                *_decided(read),
+            ]
             for place, piece, read in self._counting()
         ]
         originals = [
@@ -583,7 +617,8 @@ class Onboarding:
 
     @property
     def doe_is_being_read(self) -> bool:
-        return self.record.reads_pieces and bool(self.files_to_read)
+        """Its files are being read, or a copy without their secrets is being made."""
+        return self.record.reads_pieces and bool(self.files_to_read or self.files_to_redact)
 
     @property
     def doe_deliveries(self) -> list[IssuedSending]:

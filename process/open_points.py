@@ -39,6 +39,13 @@ _ADVICE: Final = {
 }
 
 
+_SECRETS_ADVICE: Final = (
+    "« done_otherwise » avec secrets : « redact » (copie caviardée au dossier, original au "
+    "conteneur), « container » (au conteneur seulement) ou « harmless » (sans danger, dire "
+    "pourquoi) ; « retry » une fois le fichier remplacé"
+)
+
+
 def refusal(id_: str, action: str) -> str | None:
     """Why a point of that id does not take that action; None when it does."""
     family, _, subject = id_.partition(":")
@@ -55,9 +62,11 @@ def taken_by(id_: str) -> list[str]:
     return [action for action in likely if refusal(id_, action) is None]
 
 
-def advice(id_: str) -> str:
-    """How to settle the point of that id, for a person."""
+def advice(id_: str, kind: str = "") -> str:
+    """How to settle the point of that id, for a person; ``kind`` where one family has several."""
     family = id_.partition(":")[0]
+    if kind == "piece_secrets":
+        return _SECRETS_ADVICE
     if family in _ADVICE:
         return _ADVICE[family]
     *others, last = [f"« {action} » ({ACTIONS[action]})" for action in taken_by(id_)]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from process import editions
-from process.vocabulary import Party
+from process.vocabulary import Party, SecretsChoice
 
 
 class Order(BaseModel):
@@ -205,6 +205,8 @@ class SecretFound(Order):
 
     what: str
     line: int | None = None
+    page: int | None = None
+    """Of a PDF, from 1."""
 
 
 class ShownCopy(Order):
@@ -215,6 +217,8 @@ class ShownCopy(Order):
     size: int
     """Bytes."""
     pages: int
+    pictures: int = 0
+    """How many of them became pictures, with what had to go painted over."""
 
 
 class ReadPiece(Order):
@@ -241,6 +245,44 @@ class ReadPiece(Order):
     """What was done to that copy, in French."""
     attachments: list[str] = []
     """The names of the harmless files that the PDF carries: set aside with the original."""
+    factory: list[SecretFound] = []
+    """Passwords that a manufacturer prints in its manuals: told, and no secret of the client."""
+    secrets_choice: SecretsChoice | None = None
+    """What a person decided about the secrets."""
+    redacted: ShownCopy | None = None
+    """The copy without them, once it was made."""
+
+
+class RedactedPiece(Order):
+    """What became of the copy of a piece without its secrets: the copy, or why there is none."""
+
+    key: str
+    refused: str | None = None
+    """In French."""
+    made: ShownCopy | None = None
+
+
+class PieceToRedact(Order):
+    """A piece that is kept, whose secrets are to be removed in a copy."""
+
+    key: str
+    family: str
+    name: str
+    uri: str
+    sha256: str
+
+
+class RedactPieces(Order):
+    """Make the copies of these pieces without their secrets."""
+
+    onboarding: str
+    pieces: list[PieceToRedact]
+
+
+class PiecesRedacted(Order):
+    """The answer: each piece in the order in which it was asked for."""
+
+    pieces: list[RedactedPiece]
 
 
 class PiecesRead(Order):

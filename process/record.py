@@ -30,7 +30,16 @@ REJECTED_BYTES: Final = 2_000
 MESSAGE_CHARACTERS: Final = 1_000
 
 
-PointKind = Literal["mail", "document", "piece", "waiting_fact", "flood", "calendar", "register"]
+PointKind = Literal[
+    "mail",
+    "document",
+    "piece",
+    "piece_secrets",
+    "waiting_fact",
+    "flood",
+    "calendar",
+    "register",
+]
 
 
 class Handed(BaseModel):

@@ -745,6 +745,12 @@ def _(o: Onboarding, fact: f.OpenPointSettled, _now: datetime) -> None:
         raise Refused(Problem("id", none))
     if reason := open_points.refusal(fact.id, fact.action):
         raise Refused(Problem("action", reason))
+    if fact.secrets is not None:
+        about = [point.id for point in o.record.open_points if point.kind == "piece_secrets"]
+        if fact.id not in about:
+            raise Refused(Problem("secrets", "ce point ne porte pas sur des secrets trouvés"))
+        if fact.action != "done_otherwise":
+            raise Refused(Problem("action", "secrets se décide avec done_otherwise"))
 
 
 @_rule(f.LimitMoved)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from process.health import Health
 from process.obligations import DeadlineState
 from process.onboarding import PhaseState, ReserveState
-from process.vocabulary import Severity
+from process.vocabulary import SecretsChoice, Severity
 
 
 class _Part(BaseModel):
@@ -52,7 +52,15 @@ class RefusedPieceStatus(_Part):
 class SecretsStatus(_Part):
     name: str
     what: list[str]
+    """With the page where it has one."""
     count: int
+    choice: SecretsChoice | None = None
+    """What a person decided: without a decision the file leaves sealed."""
+
+
+class FactoryStatus(_Part):
+    name: str
+    what: list[str]
 
 
 class DoeStatus(_Part):
@@ -60,7 +68,10 @@ class DoeStatus(_Part):
     refused: list[RefusedPieceStatus] = []
     """The pieces whose file cannot be part of the DOE, and why."""
     secrets: list[SecretsStatus] = []
-    """The files that hold secrets, which leave sealed: what was found, never the value."""
+    """The files that hold secrets, which leave sealed unless a person decided otherwise: what was
+    found, never the value."""
+    factory: list[FactoryStatus] = []
+    """The files in which a manufacturer printed the passwords of its factory: told, and left."""
     delivered_at: datetime | None = None
 
 

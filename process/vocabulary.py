@@ -76,6 +76,9 @@ ZONE_TIMEZONES: Final[dict[str, str]] = {
     "saint-martin": "America/Marigot",
 }
 
+SecretsChoice = Literal["redact", "container", "harmless"]
+"""What a person decides about the secrets that were found in a piece of the DOE."""
+
 Severity = Literal["blocking", "major", "minor"]
 SEVERITY_NAMES: Final[dict[str, str]] = {
     "blocking": "bloquante",

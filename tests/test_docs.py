@@ -145,7 +145,7 @@ class _Story:
                 record.open_points.append(
                     OpenPoint(
                         id=payload["id"],
-                        kind="mail",
+                        kind="piece_secrets" if "secrets" in payload else "mail",
                         message="",
                         since=self.now,
                         owed_by="project_manager",

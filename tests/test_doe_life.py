@@ -5,9 +5,11 @@ from __future__ import annotations
 import email
 import os
 from email import policy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pikepdf
+import pypdfium2
 import pyzipper
 
 from activities.doe.verification import verify
@@ -17,11 +19,10 @@ from storage.document_store import DocumentStore
 from tests.playing import begin, kickoff, new, of, sent
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from local.scenarios import Story
     from local.stage import Play, Stage
 
+SECRET_FILES = Path(__file__).parent / "secret_files"
 SECRET = b"Authion-2031"
 """What the configuration of the demonstration must never show in clear."""
 
@@ -194,3 +195,79 @@ async def test_what_no_mail_can_carry_becomes_a_point_until_it_is_handed_over(
     assert await play.fact("open_point_settled", action="retry", **settled) == "refused"
     assert await play.fact("open_point_settled", action="done_otherwise", **settled) == "accepted"
     assert (await play.status())["open_points"] == []
+
+
+VALUE = b"Zephyr!2026"
+"""The password in the files of tests/secret_files."""
+
+
+async def test_a_secret_on_a_page_is_shown_to_the_project_manager_who_decides(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    play, story = await begin(on_stage, new())
+    reference = play.contract.reference
+    await play.fact("kickoff_held", **kickoff(story, day=0))
+    await play.at(story.instant(2, 10))
+    await file_pieces(play, but="plans")
+    leak = (SECRET_FILES / "label-and-value-side-by-side.pdf").read_bytes()
+    names = ("Adressage", "Synoptique", "Notice")
+    for name, family in zip(names, ("plans", "wiring", "warranties"), strict=True):
+        (on_stage.settings.inbox / f"{name}.pdf").write_bytes(leak)
+        piece = {"family": family, "name": name, "uri": f"{name}.pdf"}
+        assert await play.fact("doe_piece_filed", **piece) == "accepted"
+    status = await play.status()
+    points = dict(zip(names, status["open_points"], strict=True))
+    for name, point in points.items():
+        assert point["kind"] == "piece_secrets"
+        assert f"« {name} »" in point["message"]
+        assert "mot de passe (page 1)" in point["message"]
+    assert [one["choice"] for one in status["doe"]["secrets"] if one["name"] in names] == [None] * 3
+
+    by = {"by": "Claire Fontaine", "reason": "Adressage de démonstration"}
+    wrong = {"id": points["Adressage"]["id"], "action": "retry", "secrets": "redact", **by}
+    assert await play.fact("open_point_settled", **wrong) == "refused"
+    for name, choice in zip(names, ("redact", "container", "harmless"), strict=True):
+        settled = {"id": points[name]["id"], "action": "done_otherwise", "secrets": choice, **by}
+        assert await play.fact("open_point_settled", **settled) == "accepted"
+    await play.quiet()
+    status = await play.status()
+    assert status["open_points"] == status["doe"]["missing"] == []
+    chosen = {one["name"]: one["choice"] for one in status["doe"]["secrets"]}
+    assert [chosen[name] for name in names] == ["redact", "container", "harmless"]
+
+    assert await release(play, story, 2) == "accepted"
+    [files] = delivered(on_stage, play.contract)
+    book = tmp_path / "book.pdf"
+    book.write_bytes(files[f"DOE-{reference}-1-v1.pdf"])
+    with pypdfium2.PdfDocument(book) as pdf:
+        pages = [page.get_textpage().get_text_range() for page in pdf]
+    # The one that was declared harmless is there as it is, and no other.
+    assert sum(VALUE.decode() in page for page in pages) == 1
+    assert any("copie caviardée" in page for page in pages)
+    container = tmp_path / "container.zip"
+    container.write_bytes(files[f"CNT-{reference}-1-v1.zip"])
+    password = await on_stage.register.doe_password(reference)
+    assert password
+    with pyzipper.AESZipFile(container) as opened:
+        opened.setpassword(password.encode())
+        kept = [name for name in opened.namelist() if opened.read(name) == leak]
+    assert sorted(kept) == ["1-plans/01-adressage.pdf", "2-schemas/01-synoptique.pdf"]
+
+    await _decisions_are_kept_and_the_value_nowhere(play)
+    store = DocumentStore(on_stage.settings.documents_url)
+    assert {row.state for row in await verify(on_stage.register, store, reference)} == {"ok"}
+
+
+async def _decisions_are_kept_and_the_value_nowhere(play: Play) -> None:
+    """Who decided what and why is in the journal."""
+    journal = await play.handle.query("journal")
+    facts = [one for one in journal["facts"] if one["fact"] == "open_point_settled"]
+    assert [one["payload"]["secrets"] for one in facts] == ["redact", "container", "harmless"]
+    assert {one["payload"]["reason"] for one in facts} == {"Adressage de démonstration"}
+    assert VALUE.decode() not in (await play.handle.fetch_history()).to_json()
+    for path in play.stage.mailbox.folder.glob("*.eml"):
+        for part in email.message_from_bytes(path.read_bytes(), policy=policy.default).walk():
+            if part.get_content_maintype() == "text":
+                assert VALUE.decode() not in part.get_content()
+    for row in await play.stage.register.pieces(play.contract.reference):
+        assert VALUE.decode() not in row.model_dump_json()

@@ -140,7 +140,7 @@ async def test_the_register_tells_what_was_received_and_no_value_of_a_secret(des
     assert (kept.sha256, kept.size, kept.media) == (read.sha256, read.size, "text/plain")
     assert (kept.name, kept.uri) == ("Pièce 0", "sw1.cfg")
     assert kept.path == f"{REFERENCE}/pieces/{read.sha256}"
-    assert kept.secrets == [{"what": "mot de passe", "line": 1}]
+    assert kept.secrets == [{"what": "mot de passe", "line": 1, "page": None}]
     started = ActivityEnvironment().info.started_time
     assert timedelta(0) <= kept.received_at - started < timedelta(minutes=1)
 

@@ -20,9 +20,11 @@ from process.orders import (
     Opening,
     OpenOnboarding,
     PiecesRead,
+    PiecesRedacted,
     Projection,
     ReadPieces,
     ReadWorkedDays,
+    RedactPieces,
     WorkedDays,
 )
 from workflows.groups import of_step
@@ -101,6 +103,22 @@ async def read_pieces(order: ReadPieces, patience: timedelta) -> PiecesRead:
             schedule_to_close_timeout=patience,
             retry_policy=_PATIENT,
             summary=summary(f"lecture des pièces du DOE ({len(order.pieces)})", _DOE_STEP),
+        )
+    return answer
+
+
+async def redact_pieces(order: RedactPieces, patience: timedelta) -> PiecesRedacted:
+    """Make copies of pieces of the DOE without their secrets."""
+    with of_step(_DOE_STEP):
+        answer: PiecesRedacted = await workflow.execute_activity(
+            "redact_pieces",
+            order,
+            result_type=PiecesRedacted,
+            start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=timedelta(minutes=5),
+            schedule_to_close_timeout=patience,
+            retry_policy=_PATIENT,
+            summary=summary(f"caviardage de pièces du DOE ({len(order.pieces)})", _DOE_STEP),
         )
     return answer
 

@@ -248,10 +248,15 @@ class Intake:
             entry.anew_from, entry.doubt_ends_at = now, None
             if fact.action == "done_otherwise":
                 entry.settled_at = now
-        elif point and point.kind == "piece" and fact.action == "retry":
-            for file in self._o.files:
-                if doe.point_of(file) == fact.id:
+        elif point and point.kind in {"piece", "piece_secrets"}:
+            for file in [one for one in self._o.files if doe.point_of(one) == fact.id]:
+                read = record.pieces.get(file.key)
+                if fact.action == "retry":
                     record.pieces.pop(file.key, None)
+                elif read is not None and point.kind == "piece_secrets":
+                    # Whatever else is said, it stays where nobody reads it.
+                    choice = {"secrets_choice": fact.secrets or "container"}
+                    record.pieces[file.key] = read.model_copy(update=choice)
         elif point and point.kind == "calendar" and fact.action == "retry":
             year = int(point.id.partition(":")[2])
             record.calendar_doubted = min(year, record.calendar_doubted or year)

@@ -150,7 +150,7 @@ def _open_points(o: Onboarding) -> list[str]:
 def _point(point: OpenPoint) -> str:
     since = french.full_date(paris_day(point.since))
     who = ROLE_NAMES.get(point.owed_by, point.owed_by)
-    how = advice(point.id)
+    how = advice(point.id, point.kind)
     return f"{_code(point.id)} depuis le {since}, {who} : {_safe(point.message)} → {_safe(how)}"
 
 
@@ -161,6 +161,8 @@ def _answer(point: OpenPoint) -> str:
         "by": "votre nom",
         "reason": "pourquoi",
     }
+    if point.kind == "piece_secrets":
+        said |= {"action": "done_otherwise", "secrets": "redact"}
     return json.dumps(said, ensure_ascii=False)
 
 

@@ -8,18 +8,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from process import doe
+from process import doe, editions, french
 from process.onboarding import Onboarding
-from process.orders import ReadPiece, ReadPieces, StatedPiece
+from process.orders import (
+    PieceToRedact,
+    ReadPiece,
+    ReadPieces,
+    RedactedPiece,
+    RedactPieces,
+    StatedPiece,
+)
 from workflows import effects
 
 _BATCH: Final = 50
 """Files read by one activity: an event less for each, and still an answer within minutes."""
+
+_REDACTED: Final = 10
+"""Files of which one activity makes a copy without secrets: a page is minutes of work at most."""
+
+_SEALED: Final = (
+    "Sans décision, elle ne part que dans le conteneur chiffré ; elle peut être caviardée, gardée "
+    "pour le conteneur, ou déclarée sans danger."
+)
 
 _PATCH: Final = "doe-pieces-read"
 
@@ -55,6 +70,8 @@ class Reading:
         files = self._o.files_to_read
         if self.idle and self._o.pieces and files and self._reads():
             self._task = asyncio.create_task(self._read(self._o.files_to_read[:_BATCH]))
+        if self.idle and (asked := self._o.files_to_redact):
+            self._task = asyncio.create_task(self._redact(asked[:_REDACTED]))
 
     def _reads(self) -> bool:
         """Whether this run reads files: one that had pieces before that could be done does not.
@@ -84,16 +101,56 @@ class Reading:
             if read.refused:
                 message = f"La pièce « {file.name} » du DOE est refusée : {read.refused}"
                 record.open_point(doe.point_of(file), "piece", message, workflow.now())
+            elif self._o.since(editions.SECOND) and doe.asks_about_secrets(file.family, read):
+                what = french.enumeration(doe.places_of(read.secrets))
+                self._ask(file, f"contient en clair, semble-t-il : {what}. {_SEALED}")
+
+    async def _redact(self, asked: list[tuple[StatedPiece, ReadPiece]]) -> None:
+        """Have copies made without secrets; where none can be, the person is asked again."""
+        record = self._o.record
+        order = RedactPieces(
+            onboarding=self._o.contract.reference,
+            pieces=[
+                PieceToRedact(**file.model_dump(), sha256=doe.shown(read)) for file, read in asked
+            ],
+        )
+        try:
+            report = await effects.redact_pieces(order, self._patience)
+            made = report.pieces
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                return
+            reason = "sa copie n'a pas pu être faite dans le délai prévu"
+            made = [RedactedPiece(key=file.key, refused=reason) for file, _ in asked]
+        finally:
+            self._stir()
+        for (file, read), redacted in zip(asked, made, strict=True):
+            if record.pieces.get(file.key) != read:
+                continue  # Filed or read again meanwhile.
+            if redacted.made is not None:
+                change: dict[str, Any] = {"redacted": redacted.made}
+            else:
+                change = {"secrets_choice": None}
+                self._ask(file, f"n'a pas pu être caviardée : {redacted.refused}. {_SEALED}")
+            record.pieces[file.key] = read.model_copy(update=change)
+
+    def _ask(self, file: StatedPiece, why: str) -> None:
+        message = f"La pièce « {file.name} » du DOE {why}"
+        self._o.record.open_point(doe.point_of(file), "piece_secrets", message, workflow.now())
 
     def _close_points(self) -> None:
         """A point about a file that has been replaced, or put right, has no object any more."""
-        refused = {
-            doe.point_of(file)
-            for file in self._o.files
-            if (read := self._o.read(file)) and read.refused
+        read = [(file, found) for file in self._o.files if (found := self._o.read(file))]
+        open_ = {
+            "piece": {doe.point_of(file) for file, found in read if found.refused},
+            "piece_secrets": {
+                doe.point_of(file)
+                for file, found in read
+                if doe.asks_about_secrets(file.family, found)
+            },
         }
         for point in list(self._o.record.open_points):
-            if point.kind == "piece" and point.id not in refused:
+            if point.kind in open_ and point.id not in open_[point.kind]:
                 self._o.record.close_point(point.id)
 
     @property

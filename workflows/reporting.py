@@ -21,6 +21,7 @@ from process.status import (
     DoeStatus,
     EmailStatus,
     ExpectedFact,
+    FactoryStatus,
     InterviewStatus,
     MaintenanceStatus,
     OpenPointStatus,
@@ -88,7 +89,11 @@ def status(
                 for file in o.files
                 if (read := o.read(file)) and read.refused
             ],
-            secrets=[SecretsStatus(**found) for found in o.doe_secrets],
+            secrets=[
+                SecretsStatus(**found, choice=o.doe_secrets_choices.get(found["name"]))
+                for found in o.doe_secrets
+            ],
+            factory=[FactoryStatus(**found) for found in o.doe_factory_passwords],
             delivered_at=_paris(o.doe_delivered_at),
         ),
         maintenance=MaintenanceStatus(

@@ -211,7 +211,9 @@ def _placed(stated: _Stated, parts: list[Part], front: int) -> dict[str, Any]:
         said = one.model_dump(mode="json", exclude={"read"})
         if one.kept and one.kept.repaired:
             said |= {"remarks": one.kept.remarks, "attachments": one.kept.attachments}
-        return {**said, **place(one.number), "packed": one.packed, "sha256": sha256}
+        redacted = one.kept is not None and one.kept.redacted is not None
+        where = {"packed": one.packed, "redacted": redacted}
+        return {**said, **place(one.number), **where, "sha256": sha256}
 
     contents = stated.contents
     packed = len(list(contents.packed()))

@@ -70,9 +70,10 @@ Contenu : {plural(len(files), "fichier")}, dont {plural(configurations, "configu
 
 Ce conteneur accompagne le dossier au format PDF, dont la table des matières donne le numéro
 de chaque pièce. Il contient ce qui ne doit pas circuler en clair (les configurations et tout
-fichier où figure un secret), ce qu'un PDF ne peut pas contenir, les originaux signés, que
-leur assemblage dans un autre document priverait de leur signature, et les fichiers tels que nous
-les avons reçus lorsque le dossier en montre un exemplaire réparé.
+fichier où figure un secret, même si le dossier en montre une copie caviardée), ce qu'un PDF ne
+peut pas contenir, les originaux signés, que leur assemblage dans un autre document priverait de
+leur signature, et les fichiers tels que nous les avons reçus lorsque le dossier en montre un
+exemplaire réparé.
 
 VÉRIFIER LES FICHIERS
 

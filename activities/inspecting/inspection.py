@@ -41,9 +41,6 @@ _WRITTEN: Final = 512 * 2**20
 _KEPT: Final = 20
 """Secrets that are told one by one."""
 
-_SCANNED: Final = frozenset({"plans", "wiring", "configurations"})
-"""The families whose PDF files Mileo writes: those of a manufacturer hold no secret of a site."""
-
 _TOO_MUCH: Final = "le contenu du fichier est trop lourd ou trop complexe pour être examiné"
 _CRASHED: Final = "le contenu du fichier est illisible : il semble endommagé"
 _NOT_ALL: Final = SecretFound(what="contenu trop long pour être examiné en entier")
@@ -76,6 +73,7 @@ class Inspection(BaseModel):
     remarks: list[str] = []
     """What was mended in the copy that the book is to show; without any there is no copy."""
     attachments: list[str] = []
+    factory: list[SecretFound] = []
 
 
 class InspectionFailed(Exception):  # noqa: N818 - it states a situation
@@ -171,11 +169,8 @@ def _inspected(path: Path, family: str, seconds: float, copy: Path) -> Inspectio
         from activities.inspecting import pdf_attachments, pdf_checks  # noqa: PLC0415
 
         facts = pdf_checks.check_pdf(path, copy, pdf_attachments.checking(copy))
-        if family in _SCANNED:
-            # What the book shows is what is searched.
-            search.through_parts(
-                pdf_checks.texts_of(copy if facts.remarks else path), numbered=False
-            )
+        # What the book shows is what is searched.
+        search.through_pdf(copy if facts.remarks else path, family)
         return search.found(media, facts.pages, signed=facts.signed).model_copy(
             update={"remarks": list(facts.remarks), "attachments": list(facts.attachments)}
         )
@@ -202,6 +197,7 @@ class _Search:
         self._end = time.process_time() + seconds
         self._secrets: list[SecretFound] = []
         self._count = 0
+        self._factory: list[SecretFound] = []
 
     def found(self, media: str, pages: int | None = None, *, signed: bool = False) -> Inspection:
         return Inspection(
@@ -210,7 +206,22 @@ class _Search:
             signed=signed,
             secrets=self._secrets,
             secrets_count=self._count,
+            factory=self._factory,
         )
+
+    def through_pdf(self, path: Path, family: str) -> None:
+        """Every page of a PDF, and what is written over and beside them."""
+        from activities.inspecting import pdf_secrets  # noqa: PLC0415
+
+        for found in pdf_secrets.secrets_of_pdf(path, family):
+            if found is None:
+                if time.process_time() > self._end:
+                    self._add(_NOT_ALL)
+                    return
+            elif not found.factory:
+                self._add(found.told())
+            elif len(self._factory) < _KEPT:
+                self._factory.append(found.told())
 
     def through(self, lines: Iterable[str]) -> None:
         with suppress(_OutOfTime):

@@ -8,18 +8,16 @@ pages: the memory and the processor time of its process.
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pikepdf
-import pypdfium2
 
 from activities.inspecting import pdf_repair
 from activities.inspecting.pdf_dangers import danger_of, dictionaries
 from activities.inspecting.pdf_streams import Weight, weigh
-from activities.inspecting.sniffing import HEAD, encoding_of
 from activities.inspecting.unfit import Unfit
 
 MAX_PAGES: Final = 5_000
@@ -27,15 +25,11 @@ MAX_PAGES: Final = 5_000
 _LARGE: Final = 64 * 2**20
 """Bytes of one stream or image beyond which a PDF is rendered to know what it takes."""
 
-_MAX_NOTED: Final = 8 * 2**20
-"""Characters of form fields and annotations that are read."""
-
 _MAX_ATTACHED: Final = 50
 _NAMED: Final = 80
 """Characters of a name that are told."""
 
 _DAMAGED: Final = pdf_repair.DAMAGED
-_NOTED: Final = "formulaire ou annotation"
 
 REBUILT: Final = "sa structure a été réparée"
 CHECKSUM: Final = "la somme de contrôle d'un contenu compressé a été corrigée"
@@ -128,58 +122,7 @@ def _check_copy(path: Path, copy: Path, pages: int) -> None:
     pdf_repair.compare(path, copy)
 
 
-def texts_of(path: Path) -> Iterator[tuple[str, str, bool]]:
-    """The text of each page, then of what is written over the pages, each with the name of its
-    place and whether that is all of it. Raises ``Unfit`` when it cannot be read."""
-    yield from _pages_of(path)
-    with pikepdf.open(path) as pdf:
-        left = _MAX_NOTED
-        for text in _notes(pdf):
-            yield _NOTED, text[:left], len(text) <= left
-            left -= len(text)
-            if left < 0:
-                return
-
-
-def _pages_of(path: Path) -> Iterator[tuple[str, str, bool]]:
-    try:
-        with pypdfium2.PdfDocument(path) as pdf:
-            for number in range(len(pdf)):
-                page = pdf[number]
-                text = page.get_textpage()
-                yield f"page {number + 1}", text.get_text_bounded(), True
-                text.close()
-                page.close()
-    except pypdfium2.PdfiumError:
-        raise Unfit(_DAMAGED) from None
-
-
-def _notes(pdf: pikepdf.Pdf) -> Iterator[str]:
-    """The values of form fields, each with what the field is called, and the text of annotations:
-    none of it is in the text of a page, all of it shows once the annotations are flattened."""
-    for one in dictionaries(pdf):
-        if "/ByteRange" in one:
-            continue  # The bytes of a signature.
-        labels = [_text(one[key]) for key in ("/T", "/TU") if _is_text(one.get(key))]
-        for key in ("/V", "/Contents"):
-            for value in _one_or_many(one.get(key)):
-                if _is_text(value) or (key == "/V" and isinstance(value, pikepdf.Stream)):
-                    text = _text(value)
-                    yield "\n".join(f"{label} : {text}" for label in labels) or text
-
-
-def _one_or_many(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, pikepdf.Array) else [value]
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, pikepdf.String)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, pikepdf.Stream):
-        content = value.read_bytes()
-        return content.decode(encoding_of(content[:HEAD]), errors="replace")
+def _read_text(value: pikepdf.String) -> str:
     try:
         return str(value)
     except UnicodeDecodeError:
@@ -210,10 +153,12 @@ def _note_joined(one: Any, found: _Found) -> None:
     if not isinstance(embedded, pikepdf.Dictionary):
         return
     streams = [part for _, part in embedded.items() if isinstance(part, pikepdf.Stream)]
-    named = next((one[key] for key in ("/UF", "/F") if _is_text(one.get(key))), None)
+    named = next(
+        (one[key] for key in ("/UF", "/F") if isinstance(one.get(key), pikepdf.String)), None
+    )
     for stream in streams:
         found.joined.setdefault(
-            stream.objgen, ("sans nom" if named is None else _text(named), stream)
+            stream.objgen, ("sans nom" if named is None else _read_text(named), stream)
         )
     if len(found.joined) > _MAX_ATTACHED:
         raise Unfit(f"le PDF contient plus de {_MAX_ATTACHED} fichiers joints")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Final, NamedTuple
 
 from process.orders import SecretFound
@@ -228,8 +227,8 @@ def _values() -> Iterator[_Rule]:
         )
 
 
-_ANNOUNCED: Final = (*_COMMANDS, *_values())
-_WORDS: Final = {hint for rule in (*_EVIDENT, *_ANNOUNCED) for hint in rule.hints}
+_NAMED: Final = tuple(_values())
+_WORDS: Final = {hint for rule in (*_EVIDENT, *_COMMANDS, *_NAMED) for hint in rule.hints}
 _HINTS: Final = re.compile(rf"(?=({'|'.join(re.escape(word) for word in sorted(_WORDS))}))")
 
 _NOTHING: Final = re.compile(
@@ -270,7 +269,7 @@ def secrets_in(lines: Iterable[str]) -> Iterator[SecretFound]:
             in_snmp = True
         elif in_snmp:
             in_snmp = not _SECTION_END.match(line)
-            if in_snmp and (name := _SNMP_NAME.search(line)) and not _stands_for_nothing(name["v"]):
+            if in_snmp and (name := _SNMP_NAME.search(line)) and not stands_for_nothing(name["v"]):
                 yield SecretFound(what=COMMUNITY, line=number)
                 continue
         if table.has_password(line):
@@ -284,16 +283,41 @@ def secrets_in(lines: Iterable[str]) -> Iterator[SecretFound]:
 
 def _found(text: str, *, ends: bool) -> Iterator[str]:
     """What is found in this window; what begins beyond its step belongs to the next one."""
+    for place in places_in(text):
+        if ends or place.begins < _STEP:
+            yield place.what
+
+
+class Place(NamedTuple):
+    """A secret in a text: what it is, where its value stands, and how it was recognised."""
+
+    what: str
+    start: int
+    end: int
+    begins: int
+    """Where what announces it begins."""
+    by: str
+    """``form``: by its form alone; ``command``: of a device; ``name``: what it is called."""
+
+
+def places_in(text: str) -> Iterator[Place]:
+    """Each secret of a text of moderate length."""
     hints = set(_HINTS.findall(text.lower()))
     if not hints or _REMOVED.match(text):
         return
     taken: list[tuple[int, int]] = []
-    for what, match in chain(_matches(_EVIDENT, hints, text), _announced(hints, text)):
-        start, end = match.span("v")
-        overlaps = any(start < other_end and end > other for other, other_end in taken)
-        if not overlaps and (ends or match.start() < _STEP):
-            taken.append((start, end))
-            yield what
+    sorts = (
+        ("form", _matches(_EVIDENT, hints, text)),
+        ("command", _announced(_COMMANDS, hints, text)),
+        ("name", _announced(_NAMED, hints, text)),
+    )
+    for by, found in sorts:
+        for what, match in found:
+            start, end = match.span("v")
+            overlaps = any(start < other_end and end > other for other, other_end in taken)
+            if not overlaps:
+                taken.append((start, end))
+                yield Place(what, start, end, match.start(), by)
 
 
 def _matches(
@@ -305,16 +329,19 @@ def _matches(
                 yield rule.what, match
 
 
-def _announced(hints: set[str], text: str) -> Iterator[tuple[str, re.Match[str]]]:
+def _announced(
+    rules: Iterable[_Rule], hints: set[str], text: str
+) -> Iterator[tuple[str, re.Match[str]]]:
     """What is said to be a secret, and has a value."""
-    for what, match in _matches(_ANNOUNCED, hints, text):
+    for what, match in _matches(rules, hints, text):
         value, before = match["v"], text[max(0, match.start() - 20) : match.start()]
         is_number = value.isdigit() and _COUNTED.match(text[match.end("v") :])
-        if not (_stands_for_nothing(value) or _DENIED.search(before) or is_number):
+        if not (stands_for_nothing(value) or _DENIED.search(before) or is_number):
             yield what, match
 
 
-def _stands_for_nothing(value: str) -> bool:
+def stands_for_nothing(value: str) -> bool:
+    """Whether a value is absent, hidden, elsewhere, or prose."""
     return _NOTHING.fullmatch(value.strip().rstrip(",.:!?)]}")) is not None
 
 
@@ -332,7 +359,7 @@ class _Table:
             cells = _cells(line, self._separator)
             if len(cells) == self._columns:
                 value = cells[self._column]
-                return bool(value) and not _stands_for_nothing(value)
+                return bool(value) and not stands_for_nothing(value)
             self._separator = ""
         if len(line) > _STEP or not _COLUMN_HINT.search(line):
             return False

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from process import doe
+from process import doe, editions
 from process.calendar import paris_day
 from process.facts import DoePieceFiled
 from process.french import plural
@@ -72,12 +72,23 @@ def _delivery(o: Onboarding, now: datetime) -> Sending:
 
 def _content(o: Onboarding) -> dict[str, Any]:
     """What the project manager is told before the release: the secrets found, never their value."""
-    return {
+    data = {
         "pieces_count": len(o.doe_pieces),
         "secrets": o.doe_secrets,
         "container": _is_sealed(o),
         "changed": o.doe_changed,
     }
+    if o.since(editions.SECOND):
+        data["factory"] = o.doe_factory_passwords
+        data["undecided"] = [
+            file.name
+            for file in o.files
+            if (read := o.read(file)) and doe.asks_about_secrets(file.family, read)
+        ]
+        data["choices"] = {
+            name: doe.SECRETS_CHOICES[choice] for name, choice in o.doe_secrets_choices.items()
+        }
+    return data
 
 
 def _is_sealed(o: Onboarding) -> bool:
@@ -101,8 +112,9 @@ def _read(o: Onboarding, file: StatedPiece | None) -> dict[str, Any] | None:
     if read is None:
         return None
     # What does not concern a file is not said: the order is then what it always was.
-    unsaid = {name for name in ("repaired", "remarks", "attachments") if not getattr(read, name)}
-    return read.model_dump(mode="json", exclude={"key", "secrets", *unsaid})
+    late = ("repaired", "remarks", "attachments", "secrets_choice", "redacted")
+    unsaid = {name for name in late if not getattr(read, name)}
+    return read.model_dump(mode="json", exclude={"key", "secrets", "factory", *unsaid})
 
 
 def _kept_minutes(o: Onboarding) -> list[StatedPiece]:
