@@ -149,8 +149,9 @@ class World:
             if any(0 <= died_at - accepted_at < UNHEARD_SECONDS for died_at in self.died_at)
         )
 
-    async def outcome(self, play: Play) -> Outcome:
+    async def outcome(self, play: ToughPlay) -> Outcome:
         """What the onboarding left behind."""
+        await play.ended()
         documents = Path(self.settings.documents_url)
         return await outcome_of(play, self.register, documents, self.post.deliveries, self._unheard)
 
@@ -190,13 +191,8 @@ class ToughPlay(Play):
     async def _decide(self) -> None:
         """What may have been received and was never answered is sent again at once, by somebody in
         a hurry."""
-        while doubts := [
-            point["id"]
-            for point in (await self.status())["open_points"]
-            if point["id"].startswith("mail:")
-        ]:
-            for id_ in doubts:
-                told = {"id": id_, "action": "retry", "by": "Claire Fontaine", "reason": "urgent"}
+        while doubts := await self._doubts():
+            for told in doubts:
 
                 async def tell(told: dict[str, str] = told) -> None:
                     with contextlib.suppress(WorkflowUpdateFailedError):
@@ -204,6 +200,22 @@ class ToughPlay(Play):
 
                 await _until_answered(tell)
             await self.quiet()
+
+    async def _doubts(self) -> list[dict[str, str]]:
+        """What that somebody says, of each."""
+        said = {"action": "retry", "by": "Claire Fontaine", "reason": "urgent"}
+        points = (await self.status())["open_points"]
+        return [{"id": one["id"], **said} for one in points if one["id"].startswith("mail:")]
+
+    async def ended(self) -> None:
+        """Wait for the end of the run, which comes once nothing that it sent is in doubt."""
+        ending = asyncio.ensure_future(_until_answered(self.handle.result))
+        while not (await asyncio.wait({ending}, timeout=_PAUSE))[0]:
+            for told in await self._doubts():
+                # It may have ended meanwhile.
+                with contextlib.suppress(WorkflowUpdateFailedError, RPCError):
+                    await self.handle.execute_update("open_point_settled", told)
+        await ending
 
     async def quiet(self) -> None:
         """Wait until nothing is under way."""

@@ -84,7 +84,6 @@ async def opening(play: Play, story: Story) -> None:
     await play.at(story.instant(2, 11))
     await play.fact("kickoff_planned", starts_at=story.iso(5, 10), place="Clinique de Tours")
     await play.handle.cancel()
-    await play.handle.result()
 
 
 _PLANTED = """

@@ -137,6 +137,29 @@ async def test_without_a_decision_it_leaves_once_more_after_a_day_and_no_more(
     assert all(len(received(play, SCHEDULE, one)) == 1 for one in others)
 
 
+async def test_a_run_does_not_end_before_it_knows_what_became_of_its_last_mails(
+    on_stage: Stage,
+) -> None:
+    play, story = await _kicked_off(on_stage)
+    await play.at(story.instant(6, 10))
+    lead = play.contract.client.technical_lead.email
+    # A schedule that is in doubt is not sent again once all is cancelled; the end is.
+    picky(on_stage).unheard.add(lead)
+    await play.handle.execute_update("phase_planned", phase(story, "P1", "TOURS", 14, 15))
+    await play.quiet()
+    await play.handle.execute_update("onboarding_cancelled", {"reason": "Projet abandonné"})
+    await play.quiet()
+    picky(on_stage).unheard.clear()
+    assert "mail:cancelled_client" in await points(play)
+    # Those who have it hold nothing any more; the one who may not have it still receives the same.
+    await play.at(await play.now() + timedelta(days=1, minutes=1))
+    async with asyncio.timeout(120):
+        assert (await play.handle.result())["outcome"] == "cancelled"
+    first, second = received(play, "cancelled_client", lead)
+    assert first["Message-ID"] == second["Message-ID"]
+    assert len(received(play, SCHEDULE, lead)) == 1
+
+
 # --- Put off -----------------------------------------------------------------------------------
 
 

@@ -79,8 +79,13 @@ def look(o: Onboarding, held: list[Deadline], now: datetime) -> Agenda:
         if sending.to and sending.key not in gone and not (o.suspension and sending.kind in _PAUSED)
     }
     for key, entry in started.items():
-        # Asked to try again: as it would be today, else as it was.
-        if entry.state == "again" and entry.held:
+        if entry.state != "again" or not entry.held:
+            continue
+        if o.cancelled and o.since(editions.SECOND):
+            # What is withdrawn from calendars dwindles as the others learn of it: as it was.
+            owed[key] = entry.held
+        else:
+            # Asked to try again: as it would be today, else as it was.
             owed.setdefault(key, entry.held)
     chased = reminders.chases(o, held, now)
     wakes = [
@@ -122,7 +127,7 @@ def _wakes(o: Onboarding, held: list[Deadline], now: datetime) -> Iterator[Wake]
         for instant in (too_long, fact.until):
             if instant:
                 yield Wake(instant, f"fait en attente, {named(fact.fact)}")
-    yield from _doubt_wakes(o)
+    yield from doubt_wakes(o)
     # Each new year, to see whether the calendar must be read for later ones.
     new_year = date(paris_day(now).year + 1, 1, 2)
     yield Wake(at(new_year, o.policy.reminder_hour), "lecture du calendrier de l'année")
@@ -139,7 +144,8 @@ def _deployment_wakes(o: Onboarding, now: datetime) -> Iterator[Wake]:
         yield Wake(start_of(monday), "nouvelle semaine de déploiement", 2)
 
 
-def _doubt_wakes(o: Onboarding) -> Iterator[Wake]:
+def doubt_wakes(o: Onboarding) -> Iterator[Wake]:
+    """When each message that was never answered leaves again."""
     for entry in o.record.sendings.values():
         if entry.doubt_ends_at:
             yield Wake(entry.doubt_ends_at, "courriel resté sans réponse", step_of(entry.kind))

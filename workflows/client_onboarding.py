@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from process.refusals import problems
     from process.reminders import Reminder, note_known
     from workflows import effects, invitations, sealed
-    from workflows.agenda import Agenda, Wake, look
+    from workflows.agenda import Agenda, Wake, doubt_wakes, look
     from workflows.alarm import Alarm
     from workflows.converter import Undecipherable, as_text
     from workflows.dispatch import Dispatch
@@ -98,7 +98,9 @@ class Life:
         watch = self.dispatch.wake
         watched = frozenset({watch.at} if watch else ())
         if self.o.cancelled:
-            return watch, watched
+            last = [*((watch,) if watch else ()), *doubt_wakes(self.o)]
+            wake = min(last, key=lambda wake: wake.at, default=None)
+            return wake, frozenset(one.at for one in last)
         wake = self.display.earliest(agenda.wake)
         if not self.o.record.frugal:
             return wake, frozenset()
@@ -360,13 +362,19 @@ class ClientOnboarding:
             ends = [end.key for end in any_step.cancellation(o)]
             life.dispatch.drop_all_but([*ends, *invitations.taken_away(o)])
             life.reading.drop()
-            return life.quiet
+            return self._is_settled(life)
         if current_step(o) is not None or not life.quiet:
             return False
         for end in closing(o, now):
             if end.key not in o.record.sendings:
                 life.dispatch.start(end, now)
-        return life.quiet
+        return self._is_settled(life)
+
+    @staticmethod
+    def _is_settled(life: Life) -> bool:
+        """Nothing is under way, and of nothing that was sent is the answer unknown: a person decides
+        about it, or it leaves again after a day."""
+        return life.quiet and not any(doubt_wakes(life.o))
 
     async def _end(self, life: Life) -> None:
         """Show the end and leave it to the register, last-minute facts included."""

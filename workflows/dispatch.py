@@ -57,8 +57,8 @@ class Dispatch:
         self._silent: set[str] = set()
         """Those that a person was told of, since they take long."""
         self._given_up: set[str] = set()
-        self._to_follow: set[str] = set()
-        """Given up to be started again, for whoever is in charge now."""
+        self._to_follow: dict[str, Sending] = {}
+        """Given up to be started again, as it is for whoever is in charge now."""
         self._people = len(o.in_charge)
 
     @property
@@ -122,9 +122,8 @@ class Dispatch:
             if not (_addresses(former) - reached) - _addresses(current):
                 continue
             if key in self._under_way:
-                self._to_follow.add(key)
+                self._to_follow[key] = current
                 self._give_up(key)
-                entry.held = current
             else:
                 entry.state, entry.held = "again", current
                 entry.doubt_ends_at, entry.doubts = None, 0
@@ -143,15 +142,18 @@ class Dispatch:
                 del self._under_way[key], self._given[key]
                 self._asked_at.pop(key, None)
                 self._given_up.discard(key)
-                self._to_follow.discard(key)
+                self._to_follow.pop(key, None)
                 if not task.cancelled():
                     task.result()
 
     def drop_all_but(self, keys: Collection[str]) -> None:
-        """Give up what is under way, except these."""
+        """Give up what is under way, and what was to leave again, except these."""
+        for key, entry in self._o.record.sendings.items():
+            if key not in keys:
+                entry.doubt_ends_at = None
         for key in self._under_way:
             if key not in keys:
-                self._to_follow.discard(key)
+                self._to_follow.pop(key, None)
                 self._give_up(key)
 
     def _give_up(self, key: str) -> None:
@@ -214,6 +216,10 @@ class Dispatch:
                 self._revised(sending, entry)
             else:
                 self._gone(sending, entry, report)
+                if entry.state == "blocked" and sending.key in self._to_follow:
+                    # It ended before it could be given up.
+                    self._given_back(sending, entry)
+                    self._o.record.close_point(f"mail:{sending.key}")
         finally:
             if entry.outdated:
                 replaced = next(iter(entry.documents), None)
@@ -231,7 +237,8 @@ class Dispatch:
     def _given_back(self, sending: Sending, entry: IssuedSending) -> None:
         """It was cancelled, which is no failure: by us, or by somebody, and then it starts again."""
         if sending.key in self._to_follow:
-            entry.state = "again"
+            entry.state, entry.held = "again", self._to_follow[sending.key]
+            entry.doubt_ends_at, entry.doubts = None, 0
         elif sending.key in self._given_up:
             entry.state = "blocked"
         else:
