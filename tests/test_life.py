@@ -131,8 +131,8 @@ async def test_a_correction_recomputes_what_depended_on_it_and_only_that(on_stag
     assert of(after, "O1")["state"] == "met"
     assert of(after, "O3")["due_at"] < of(before, "O3")["due_at"]
     # The minutes leave again as version 2, marked; nothing else does.
-    again = [m["kind"] for m in after["emails"][len(before["emails"]) :]]
-    assert set(again) == {"kickoff_minutes"}
+    again = await on_stage.register.mails(play.contract.reference)
+    assert {m.kind for m in again if "#" in m.key} == {"kickoff_minutes"}
     versions = [d["reference"][-2:] for d in after["documents"] if d["kind"].startswith("compte")]
     assert versions == ["v1", "v2"]
     mails = [m for m in await on_stage.register.mails(play.contract.reference) if "#1" in m.key]
