@@ -107,6 +107,30 @@ async def play_frugal(play: Play, story: Story) -> None:
     await play_new(play, story)
 
 
+async def play_handed_over(play: Play, story: Story) -> None:
+    """People replaced while a mail is put off, a message that was never answered, a phase moved to
+    a shorter notice, a mistyped code, a cancellation that withdraws from those who hold."""
+    mailbox = play.stage.mailbox
+    assert isinstance(mailbox, PickyMailbox)
+    lead = play.contract.client.technical_lead
+    await play.fact("kickoff_planned", starts_at=story.iso(5, 10), place="Tours")
+    await play.at(story.instant(6, 10))
+    await play.fact("kickoff_held", **kickoff(story, day=5, phase_day=20))
+    mailbox.unheard.add(lead.email)
+    await play.fact("phase_planned", **phase(story, "P1", "TOURS", 20, 21))
+    mailbox.unheard.clear()
+    await play.at(story.instant(8, 10))
+    await play.fact("phase_completed", id="p1", completed_at=story.iso(7, 10))
+    await play.fact("phase_completed", id="P9", completed_at=story.iso(7, 10))
+    new_lead = {"name": "Nadia Perrin", "email": f"nouvelle.{lead.email}"}
+    await play.fact("contact_replaced", role="technical_lead", person=new_lead)
+    await play.at(story.instant(9, 10))
+    waiver = {"by": "Nadia Perrin", "on": story.day(9), "reason": "Arrêt de production"}
+    await play.fact("phase_planned", **phase(story, "P1", "TOURS", 10, 11), waiver=waiver)
+    await play.at(story.instant(12, 10))
+    await play.fact("onboarding_cancelled", reason="Contrat résilié")
+
+
 SCENES: Final[
     dict[str, tuple[Callable[[], Contract], Callable[[Play, Story], Awaitable[None]]]]
 ] = {
@@ -116,6 +140,8 @@ SCENES: Final[
     "doe": (new, play_doe),
     "headlines": (new, play_trouble),
     "frugal": (new, play_frugal),
+    "handed-over": (new, play_handed_over),
+    "second-edition": (new, play_trouble),
     "difficult": (lambda: unique(extension(OPENS_AT - timedelta(minutes=30))), play_difficult),
 }
 

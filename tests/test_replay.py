@@ -144,6 +144,11 @@ def test_the_histories_hold_what_they_are_for() -> None:
     assert "registre" in written["headlines"]
     assert "registre" not in written["trouble"]
     assert "deviation_notice:P1-1:factual" in keys["trouble"]
+    # Of the second edition.
+    assert keys["handed-over"].count("intervention_schedule:P1:1") == 2, "sent again after a day"
+    assert {"cancelled_client", "cancelled_team"} <= set(keys["handed-over"])
+    assert any(key.startswith("invitations_") for key in keys["handed-over"])
+    assert keys["second-edition"].count("intervention_schedule:P1:2") == 2
 
 
 @workflow.defn(name=WORKFLOW_TYPE, sandboxed=False)
