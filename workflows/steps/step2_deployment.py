@@ -211,10 +211,11 @@ def expected(o: Onboarding, now: datetime) -> Iterator[Expected]:
     """Firm phases, then their completion; the point of the week."""
     if not o.kickoff:
         return
-    short = [one.phase for one in short_notices(o, now)]
-    if short:
+    notices = short_notices(o, now)
+    short = [one.phase for one in notices]
+    if notices:
         about = enumeration([phase.id for phase in short])
-        since = paris_day(min(one.due_at for one in short_notices(o, now)))
+        since = paris_day(min(one.due_at for one in notices))
         yield Expected(
             "phase_planned",
             "project_manager",
